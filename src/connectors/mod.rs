@@ -1,0 +1,36 @@
+//! The connectors: each reads one SaaS and tells who has access, as [`crate::access`] records.
+//!
+//! A connector must not know Kubernetes, schedules or files. It either reads everything, or fails: what it has
+//! sent before it failed is thrown away by the caller.
+
+mod error;
+pub mod http;
+pub mod planetscale;
+pub mod scalr;
+
+use async_trait::async_trait;
+
+use crate::access::{RecordSender, ResourceType};
+
+pub use error::{ConfigError, ReadError};
+
+/// Reads one upstream account, whole or not at all.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// The types of the resources that [`Connector::read`] sends.
+    fn resource_types(&self) -> &'static [ResourceType];
+
+    /// Reads everything once and sends it to `records`.
+    ///
+    /// # Errors
+    /// Whatever keeps the reading from being complete, as one sentence that names the host and the request.
+    async fn read(&self, records: &RecordSender) -> Result<Upstream, ReadError>;
+}
+
+/// What a complete reading says of the account as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// The vendor's stable id of what was read; for PlanetScale, the sorted ids of its organizations, joined by
+    /// commas.
+    pub account_id: String,
+}
