@@ -1,0 +1,20 @@
+//! Watches the connectors and their Secrets, decides when one is to be read, and says in its status how it went.
+//!
+//! A reconcile is short: it never talks to an upstream, it only puts runs into the queue of [`crate::sync`] and
+//! writes down what came of them.
+
+pub mod decide;
+mod events;
+pub mod inputs;
+mod reconcile;
+mod schedule;
+mod secrets;
+mod status;
+mod store;
+mod watch;
+
+pub use reconcile::{Context, Error, FIELD_MANAGER, reconcile};
+pub use schedule::{Defaults, Timing};
+pub use secrets::SecretIndex;
+pub use status::in_words;
+pub use watch::{control, watch_secrets};
