@@ -3,4 +3,5 @@
 
 pub mod access;
 pub mod connectors;
+pub mod proto;
 pub mod snapshot;
