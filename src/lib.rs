@@ -7,6 +7,7 @@ pub mod cli;
 pub mod connectors;
 pub mod controller;
 pub mod kinds;
+pub mod proto;
 pub mod server;
 pub mod snapshot;
 pub mod sync;
