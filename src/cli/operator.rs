@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::connectors::http::HostPolicy;
-use crate::controller::{self, Context, Defaults, SecretIndex};
+use crate::controller::{self, Context, Defaults, SecretIndex, Shared};
 use crate::kinds::{self, Kind, Visitor};
 use crate::server::{self, Metrics, Readiness};
 use crate::snapshot::DirectoryStore;
@@ -113,6 +113,10 @@ impl Run {
             self.snapshot_keep.get(),
         );
         let listener = listen("--listen", self.listen).await?;
+        if !self.snapshot_listen.ip().is_loopback() {
+            return Err(format!("--snapshot-listen {}: must be a loopback address", self.snapshot_listen).into());
+        }
+        let snapshot_listener = listen("--snapshot-listen", self.snapshot_listen).await?;
         let client = Client::try_default().await.map_err(|error| format!("no Kubernetes API server: {error}"))?;
         let (metrics, readiness) = (Metrics::default(), Readiness::default());
         let queue = Queue::new(stop.clone());
@@ -122,26 +126,26 @@ impl Run {
             min_interval: self.min_interval,
             timeout: self.default_timeout,
         };
-        let context = Arc::new(Context::new(
-            client.clone(),
-            self.instance,
-            queue.clone(),
-            snapshots,
+        let context = Arc::new(Context::new(Shared {
+            client: client.clone(),
+            instance: self.instance,
+            queue: queue.clone(),
+            snapshots: snapshots.clone(),
+            retention: self.snapshot_retention,
             hosts,
             defaults,
-            Arc::clone(&secrets),
-            metrics.clone(),
-        ));
+            secrets: Arc::clone(&secrets),
+            metrics: metrics.clone(),
+        }));
         let mut controllers = Controllers { context, readiness: readiness.clone(), stop, wake: HashMap::new() };
         let mut parts = kinds::for_each(&mut controllers);
         parts.push(Box::pin(controller::watch_secrets(client, secrets, controllers.wake, stop.clone())));
         parts.push(Box::pin(queue.work(self.concurrency.get())));
         let serving = server::serve(listener, readiness, metrics, stop.clone().cancelled_owned());
-        parts.push(Box::pin(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "Health and metrics are no longer served");
-            }
-        }));
+        parts.push(Box::pin(report_end("Health and metrics are", serving)));
+        let store = snapshots.store().clone();
+        let serving = server::serve_snapshots(snapshot_listener, store, stop.clone().cancelled_owned());
+        parts.push(Box::pin(report_end("Snapshots are", serving)));
         let parts = parts.into_iter().map(tokio::spawn).collect::<Vec<_>>();
         Ok(Box::pin(async move {
             for ended in futures::future::join_all(parts).await {
@@ -150,6 +154,12 @@ impl Run {
                 }
             }
         }))
+    }
+}
+
+async fn report_end(what: &str, serving: impl Future<Output = std::io::Result<()>>) {
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "{what} no longer served");
     }
 }
 

@@ -11,9 +11,10 @@ mod schedule;
 mod secrets;
 mod status;
 mod store;
+mod sweep;
 mod watch;
 
-pub use reconcile::{Context, Error, FIELD_MANAGER, reconcile};
+pub use reconcile::{Context, Error, FIELD_MANAGER, Shared, reconcile};
 pub use schedule::{Defaults, Timing};
 pub use secrets::SecretIndex;
 pub use status::in_words;

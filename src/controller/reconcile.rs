@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action as Requeue;
 use kube::{Api, Client, ResourceExt};
@@ -30,15 +30,31 @@ pub const FIELD_MANAGER: &str = "connector-operator";
 /// A periodic run that takes longer is shown while it runs.
 const LONG_RUN: Duration = Duration::from_secs(2);
 
+/// What the operator is made of, as its reconciles see it.
+pub struct Shared {
+    /// The Kubernetes client.
+    pub client: Client,
+    /// What this instance calls itself in events.
+    pub instance: String,
+    /// The queue in which runs wait.
+    pub queue: Queue,
+    /// Where snapshots go.
+    pub snapshots: Snapshots,
+    /// How long the snapshots of a deleted connector are kept.
+    pub retention: Duration,
+    /// The hosts that credentials may be sent to.
+    pub hosts: HostPolicy,
+    /// What is filled in where a spec is silent.
+    pub defaults: Defaults,
+    /// What is known of Secrets.
+    pub secrets: Arc<SecretIndex>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
 /// What all reconciles share.
 pub struct Context {
-    client: Client,
-    queue: Queue,
-    snapshots: Snapshots,
-    hosts: HostPolicy,
-    defaults: Defaults,
-    secrets: Arc<SecretIndex>,
-    metrics: Metrics,
+    shared: Shared,
     events: Events,
     unseen: Unseen,
 }
@@ -58,51 +74,51 @@ pub enum Error {
 }
 
 impl Context {
-    /// What all reconciles of this operator, called `instance` in events, share.
-    #[expect(clippy::too_many_arguments, reason = "each is one thing that all reconciles share")]
-    pub fn new(
-        client: Client,
-        instance: String,
-        queue: Queue,
-        snapshots: Snapshots,
-        hosts: HostPolicy,
-        defaults: Defaults,
-        secrets: Arc<SecretIndex>,
-        metrics: Metrics,
-    ) -> Self {
-        let events = Events::new(client.clone(), instance);
-        Self { client, queue, snapshots, hosts, defaults, secrets, metrics, events, unseen: Unseen::default() }
+    /// The context of an operator made of these.
+    pub fn new(shared: Shared) -> Self {
+        let events = Events::new(shared.client.clone(), shared.instance.clone());
+        Self { shared, events, unseen: Unseen::default() }
     }
 
     /// The Kubernetes client.
     pub fn client(&self) -> &Client {
-        &self.client
+        &self.shared.client
     }
 
     /// The queue in which runs wait.
     pub fn queue(&self) -> &Queue {
-        &self.queue
+        &self.shared.queue
+    }
+
+    /// The snapshots of all connectors.
+    pub(super) fn snapshots(&self) -> &Snapshots {
+        &self.shared.snapshots
+    }
+
+    /// How long the snapshots of a deleted connector are kept.
+    pub(super) fn retention(&self) -> SignedDuration {
+        SignedDuration::try_from(self.shared.retention).unwrap_or(SignedDuration::MAX)
     }
 
     /// A reconcile could not be finished.
     pub(super) fn reconcile_failed(&self, kind: &'static str) {
-        self.metrics.reconcile_failed(kind);
+        self.shared.metrics.reconcile_failed(kind);
     }
 
     /// The object is gone: stop its run, forget it.
     pub(super) fn forget(&self, key: &ObjectKey) {
-        self.queue.cancel(key);
+        self.shared.queue.cancel(key);
         self.unseen.forget(key);
-        self.secrets.forget(key);
-        self.metrics.forget(key);
+        self.shared.secrets.forget(key);
+        self.shared.metrics.forget(key);
     }
 
     /// A complete list knows only what `keep` knows: forget the rest.
     pub(super) fn retain(&self, kind: &'static str, keep: impl Fn(&ObjectKey) -> bool) {
-        self.queue.retain(kind, &keep);
+        self.shared.queue.retain(kind, &keep);
         self.unseen.retain(kind, &keep);
-        self.secrets.retain(kind, &keep);
-        self.metrics.retain(kind, &keep);
+        self.shared.secrets.retain(kind, &keep);
+        self.shared.metrics.retain(kind, &keep);
     }
 }
 
@@ -137,7 +153,7 @@ pub async fn reconcile<K: Kind>(object: Arc<K>, context: Arc<Context>) -> Result
     let status = context.unseen.latest(&key, object.status());
     let generation = object.meta().generation.unwrap_or_default();
     let subject = Subject { object: &object, generation, status, now: Timestamp::now(), key };
-    let run = context.queue.view(&subject.key);
+    let run = context.shared.queue.view(&subject.key);
     match subject.decide(&context, run.as_ref()) {
         Action::Forget => {
             context.forget(&subject.key);
@@ -153,7 +169,7 @@ pub async fn reconcile<K: Kind>(object: Arc<K>, context: Arc<Context>) -> Result
 
 impl<K: Kind> Subject<'_, K> {
     fn decide(&self, context: &Context, run: Option<&RunView>) -> Action {
-        let secret = context.secrets.version_for(&self.key, &self.object.credential_ref().name);
+        let secret = context.shared.secrets.version_for(&self.key, &self.object.credential_ref().name);
         decide(&Observed {
             generation: self.generation,
             deleting: self.object.meta().deletion_timestamp.is_some(),
@@ -167,7 +183,7 @@ impl<K: Kind> Subject<'_, K> {
     }
 
     async fn suspend(&self, context: &Context) -> Result<Requeue, Error> {
-        context.queue.cancel(&self.key);
+        context.shared.queue.cancel(&self.key);
         self.write(context, status::suspended(&self.status, self.generation, self.now)).await?;
         Ok(Requeue::await_change())
     }
@@ -189,17 +205,17 @@ impl<K: Kind> Subject<'_, K> {
             trigger,
             requested_at: self.requested_at().map(str::to_owned),
             timeout: timing.timeout,
-            scratch: context.snapshots.scratch().to_owned(),
+            scratch: context.shared.snapshots.scratch().to_owned(),
         };
-        context.queue.submit(self.key.clone(), id.as_str(), self.generation, trigger, self.job(context, plan, owner));
+        context.shared.queue.submit(self.key.clone(), id.as_str(), self.generation, trigger, self.job(context, plan, owner));
         Ok(Requeue::await_change())
     }
 
     fn job(&self, context: &Context, plan: Plan, owner: Owner) -> sync::Job {
         let namespace = self.key.namespace.clone();
-        let hosts = context.hosts.clone();
-        let inputs = Inputs::new(context.client.clone(), Arc::clone(self.object), namespace, hosts);
-        let destination = context.snapshots.of(owner);
+        let hosts = context.shared.hosts.clone();
+        let inputs = Inputs::new(context.shared.client.clone(), Arc::clone(self.object), namespace, hosts);
+        let destination = context.shared.snapshots.of(owner);
         let span = tracing::info_span!(
             "run", kind = K::KIND, namespace = self.key.namespace, name = self.key.name, run = %plan.id
         );
@@ -227,7 +243,7 @@ impl<K: Kind> Subject<'_, K> {
             completed: self.now,
             result: Err(Failure::new(Reason::InvalidSpec, message)),
         };
-        let timing = Timing { interval: context.defaults.interval, timeout: context.defaults.timeout, place: 0.5 };
+        let timing = Timing { interval: context.shared.defaults.interval, timeout: context.shared.defaults.timeout, place: 0.5 };
         self.write(context, status::ended(&self.status, &outcome, &timing)).await?;
         Ok(Requeue::await_change())
     }
@@ -250,17 +266,17 @@ impl<K: Kind> Subject<'_, K> {
     }
 
     async fn record(&self, context: &Context) -> Result<Requeue, Error> {
-        let Some(outcome) = context.queue.outcome(&self.key) else { return Ok(Requeue::await_change()) };
+        let Some(outcome) = context.shared.queue.outcome(&self.key) else { return Ok(Requeue::await_change()) };
         let timing = self.timing(context).unwrap_or(Timing {
-            interval: context.defaults.interval,
-            timeout: context.defaults.timeout,
+            interval: context.shared.defaults.interval,
+            timeout: context.shared.defaults.timeout,
             place: 0.5,
         });
         let after = status::ended(&self.status, &outcome, &timing);
         let due = after.next_sync_time.as_ref().map(|time| time.0);
-        context.metrics.run_ended(&self.key, &outcome);
+        context.shared.metrics.run_ended(&self.key, &outcome);
         self.write(context, after).await?;
-        context.queue.forget(&self.key, &outcome.id);
+        context.shared.queue.forget(&self.key, &outcome.id);
         Ok(due.map_or_else(Requeue::await_change, |due| self.wait(due)))
     }
 
@@ -274,7 +290,7 @@ impl<K: Kind> Subject<'_, K> {
     }
 
     fn timing(&self, context: &Context) -> Result<Timing, InvalidDuration> {
-        Timing::of(self.object.common(), &self.key.uid, &context.defaults)
+        Timing::of(self.object.common(), &self.key.uid, &context.shared.defaults)
     }
 
     fn requested_at(&self) -> Option<&str> {
@@ -286,7 +302,7 @@ impl<K: Kind> Subject<'_, K> {
         if after == self.status {
             return Ok(());
         }
-        let api: Api<K> = Api::namespaced(context.client.clone(), &self.key.namespace);
+        let api: Api<K> = Api::namespaced(context.shared.client.clone(), &self.key.namespace);
         let patch = json!({
             "apiVersion": K::api_version(&()),
             "kind": K::KIND,
@@ -304,7 +320,7 @@ impl<K: Kind> Subject<'_, K> {
             Err(error) => return Err(Error::Status(error)),
         }
         context.unseen.written(&self.key, after.clone());
-        context.metrics.status_is(&self.key, &after);
+        context.shared.metrics.status_is(&self.key, &after);
         if let Some(news) = News::of(&self.status, &after) {
             news.log();
             context.events.publish(self.object.object_ref(&()), &news, self.now).await;

@@ -24,6 +24,7 @@ use crate::sync::ObjectKey;
 
 use super::reconcile::{Context, Error, key_of, reconcile};
 use super::secrets::SecretIndex;
+use super::sweep::Sweep;
 
 /// The wait before an object whose reconcile could not be finished is looked at again.
 const AFTER_ERROR: Duration = Duration::from_secs(5);
@@ -50,6 +51,13 @@ pub async fn control<K: Kind>(
         })
         .applied_objects()
         .predicate_filter(worth_a_look::<K>, PredicateConfig::default());
+    let sweep = Sweep::<K> {
+        client: context.client().clone(),
+        objects: store.clone(),
+        snapshots: context.snapshots().store().clone(),
+        retention: context.retention(),
+    };
+    let sweeping = tokio::spawn(sweep.forever(stop.clone()));
     let runs = UnboundedReceiverStream::new(context.queue().reports(K::KIND));
     let woken = futures::stream::select(runs, UnboundedReceiverStream::new(woken_by_secrets));
     Controller::for_stream(objects, store)
@@ -59,6 +67,9 @@ pub async fn control<K: Kind>(
         .run(reconcile::<K>, look_again::<K>, context)
         .for_each(|_| std::future::ready(()))
         .await;
+    if let Err(error) = sweeping.await {
+        tracing::error!(%error, "The sweep of deleted connectors' snapshots has failed");
+    }
 }
 
 /// A third of an object is who set which field, and nobody here asks.

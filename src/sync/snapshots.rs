@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use crate::access::{Changes, ResourceType};
@@ -74,7 +75,7 @@ impl OwnSnapshots {
         };
         let receipt = Receipt { account_id: Some(upstream.account_id.clone()), ..Receipt::default() };
         let latest = store.publish(&self.owner, finished, receipt)?;
-        if let Err(error) = store.prune(&self.owner, *keep) {
+        if let Err(error) = store.prune(&self.owner, *keep, Timestamp::now()) {
             // What is too much now is pruned after the next run.
             tracing::warn!(%error, owner = %self.owner, "Older snapshots could not be pruned");
         }
