@@ -50,7 +50,7 @@ pub(super) enum Fault {
 
 impl Fault {
     /// The fault as an error about `answer`, a page of `listing`.
-    fn into_error(self, answer: &Answer, listing: &str) -> ReadError {
+    pub(super) fn into_error(self, answer: &Answer, listing: &str) -> ReadError {
         match self {
             Self::Unexpected(problem) => answer.unexpected(&problem),
             Self::Changed(problem) => ReadError::ListingChanged { listing: listing.to_owned(), problem },
@@ -161,15 +161,10 @@ fn take<V: Visitor>(
     visitor: &mut V,
 ) -> Result<(Vec<Record>, Option<u64>), Refused> {
     let page: V::Page<'_> = answer.decode().map_err(Refused::Undecodable)?;
-    let mark = page.mark();
-    let mut items = 0;
-    for id in page.ids() {
-        items += 1;
-        if !visitor.is_new(id) {
-            return Err(Fault::Changed(format!("page {number} has an item that an earlier one had")).into());
-        }
+    let next = sums.accept(number, page.mark(), page.ids().count() as u64)?;
+    if page.ids().any(|id| !visitor.is_new(id)) {
+        return Err(Fault::Changed(format!("page {number} has an item that came before")).into());
     }
-    let next = sums.accept(number, mark, items)?;
     Ok((visitor.visit(page)?, next))
 }
 
@@ -186,7 +181,7 @@ impl Sums {
         Self { totals, total: None, items: 0 }
     }
 
-    /// Adds the page that came when page `asked` was asked for, with `items` new items. Returns the next to ask for.
+    /// Adds the page that came when page `asked` was asked for, with `items` items. Returns the next to ask for.
     fn accept(&mut self, asked: u64, mark: PageMark, items: u64) -> Result<Option<u64>, Fault> {
         if mark.current != asked {
             return Err(Fault::Unexpected(format!("page {asked} was asked for, page {} came", mark.current)));
@@ -201,7 +196,9 @@ impl Sums {
             return Err(Fault::Unexpected(format!("it names page {next} as the one after page {asked}")));
         }
         if items == 0 {
-            return Err(Fault::Unexpected(format!("page {asked} is empty, and yet page {next} is to follow")));
+            return Err(Fault::Unexpected(format!(
+                "page {asked} is empty, and yet page {next} is to follow"
+            )));
         }
         if asked >= MOST_PAGES {
             return Err(Fault::Unexpected(format!("it has no end after {MOST_PAGES} pages")));
@@ -296,7 +293,10 @@ mod tests {
     #[case::the_total_moves(&[(mark(1, Some(2), Some(5)), 3), (mark(2, None, Some(4)), 1)], "had 5 items")]
     #[case::too_few(&[(mark(1, None, Some(5)), 3)], "says that it has 5 items, and 3 came")]
     #[case::too_many(&[(mark(1, None, Some(2)), 3)], "says that it has 2 items, and 3 came")]
-    fn a_listing_that_contradicts_itself_has_changed(#[case] pages: &[(PageMark, u64)], #[case] because: &str) {
+    fn a_listing_that_contradicts_itself_has_changed(
+        #[case] pages: &[(PageMark, u64)],
+        #[case] because: &str,
+    ) {
         let Err(Fault::Changed(problem)) = add_up(Totals::Promised, pages) else { panic!("believed") };
         assert!(problem.contains(because), "{problem}");
     }

@@ -126,7 +126,10 @@ mod tests {
     #[case("a/b", false)]
     #[case("a b", false)]
     #[case("a\n", false)]
-    fn an_id_has_no_character_that_a_path_or_a_joined_id_would_stumble_on(#[case] id: &str, #[case] good: bool) {
+    fn an_id_has_no_character_that_a_path_or_a_joined_id_would_stumble_on(
+        #[case] id: &str,
+        #[case] good: bool,
+    ) {
         assert_eq!(is_id(id), good);
     }
 

@@ -34,7 +34,8 @@ impl Answer {
     /// # Errors
     /// [`ReadError::UnexpectedResponse`] where it is no `T`.
     pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ReadError> {
-        serde_json::from_slice(&self.body).map_err(|error| self.unexpected(&format!("its JSON is not as expected: {error}")))
+        serde_json::from_slice(&self.body)
+            .map_err(|error| self.unexpected(&format!("its JSON is not as expected: {error}")))
     }
 
     /// The error that this answer cannot be trusted, and why.
@@ -94,7 +95,9 @@ async fn collect(mut response: Response, asked: &Asked, limit: usize) -> Result<
     let mut body = Vec::with_capacity(announced.min(limit));
     loop {
         let chunk = response.chunk().await;
-        let Some(chunk) = chunk.map_err(|error| Failure::from_network(&error, &asked.host, &asked.request))? else {
+        let Some(chunk) =
+            chunk.map_err(|error| Failure::from_network(&error, &asked.host, &asked.request))?
+        else {
             return Ok(body);
         };
         if body.len() + chunk.len() > limit {
@@ -121,7 +124,8 @@ async fn refusal(response: Response, vendor: &Vendor, asked: &Asked, redaction: 
         .and_then(|value| retry_after(value, Timestamp::now()));
     let id = request_id(response.headers());
     let body = collect(response, asked, ERROR_BODY_BYTES).await.unwrap_or_default();
-    let words = (vendor.error_text)(&body).map(|text| short(&redaction.apply(&text))).filter(|text| !text.is_empty());
+    let words =
+        (vendor.error_text)(&body).map(|text| short(&redaction.apply(&text))).filter(|text| !text.is_empty());
     let detail = match (words, id) {
         (Some(words), Some(id)) => format!("{words} ({id})"),
         (Some(text), None) | (None, Some(text)) => text,
@@ -141,9 +145,13 @@ fn error_of(
     let request = asked.request.clone();
     match status.as_u16() {
         401 => ReadError::Unauthorized { vendor, request, detail },
-        403 | 404 => {
-            ReadError::Forbidden { vendor, what: asked.what.clone(), request, status: status.as_u16(), detail }
-        }
+        403 | 404 => ReadError::Forbidden {
+            vendor,
+            what: asked.what.clone(),
+            request,
+            status: status.as_u16(),
+            detail,
+        },
         429 => ReadError::RateLimited { vendor, request, detail, retry_after },
         status => ReadError::Upstream { vendor, request, status, detail },
     }

@@ -110,9 +110,13 @@ impl UpstreamClient {
         options: ClientOptions,
     ) -> Result<Self, ConfigError> {
         options.allowed_hosts.check(&base)?;
-        let mut authorization = HeaderValue::from_str(credential.authorization.expose_secret()).map_err(|_| {
-            ConfigError::Credential { what: "token", problem: "has a character that no HTTP header can carry" }
-        })?;
+        let mut authorization =
+            HeaderValue::from_str(credential.authorization.expose_secret()).map_err(|_| {
+                ConfigError::Credential {
+                    what: "token",
+                    problem: "has a character that no HTTP header can carry",
+                }
+            })?;
         authorization.set_sensitive(true);
         Ok(Self {
             http: http_client(&base, &options)?,
@@ -158,7 +162,9 @@ impl UpstreamClient {
         let body = (|| self.attempt(&url, &asked))
             .retry(retry::ceilings(policy))
             .when(|failure: &Failure| failure.transient)
-            .adjust(|failure, ceiling| retry::wait(policy, failure, ceiling, begun.elapsed(), fastrand::f32()))
+            .adjust(|failure, ceiling| {
+                retry::wait(policy, failure, ceiling, begun.elapsed(), fastrand::f32())
+            })
             .notify(|failure, wait| tracing::debug!(error = %failure.error, ?wait, "asking once more"))
             .await
             .map_err(|failure| failure.error)?;
@@ -183,7 +189,10 @@ impl UpstreamClient {
     fn url(&self, get: &Get<'_>) -> Result<Url, ReadError> {
         let unusable = || ReadError::UnexpectedResponse {
             request: format!("GET {}", self.host()),
-            problem: format!("{} cannot be asked for: a name in the path is empty or has only dots", get.what),
+            problem: format!(
+                "{} cannot be asked for: a name in the path is empty or has only dots",
+                get.what
+            ),
         };
         if get.path.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
             return Err(unusable());

@@ -51,7 +51,9 @@ impl HostPolicy {
         let suffix = pattern.strip_prefix("*.");
         let host = Host::parse(suffix.unwrap_or(pattern)).map_err(|_| refuse())?;
         match (suffix, host) {
-            (_, Host::Domain(name)) if without_root(&name).is_empty() || name.contains('*') => return Err(refuse()),
+            (_, Host::Domain(name)) if without_root(&name).is_empty() || name.contains('*') => {
+                return Err(refuse());
+            }
             (Some(_), Host::Domain(name)) => self.suffixes.insert(format!(".{}", without_root(&name))),
             (Some(_), _) => return Err(refuse()),
             (None, host) => self.exact.insert(without_root(&host.to_string()).to_owned()),
@@ -143,7 +145,9 @@ fn range_of(address: IpAddr) -> Range {
         return Range::Loopback;
     }
     match address {
-        IpAddr::V4(v4) if v4.is_link_local() || v4.is_broadcast() || v4.octets().starts_with(&[0]) => Range::Never,
+        IpAddr::V4(v4) if v4.is_link_local() || v4.is_broadcast() || v4.octets().starts_with(&[0]) => {
+            Range::Never
+        }
         IpAddr::V4(v4) if v4.is_private() || is_shared(v4) => Range::Private,
         IpAddr::V6(v6) if v6.is_unicast_link_local() => Range::Never,
         IpAddr::V6(v6) if v6.is_unique_local() => Range::Private,

@@ -35,7 +35,10 @@ impl Resolve for GuardedResolver {
 }
 
 impl GuardedResolver {
-    fn permitted(&self, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
+    fn permitted(
+        &self,
+        found: Vec<SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
         let refused = found.first().map(|address| address.ip().to_string());
         let kept: Vec<_> =
             found.into_iter().filter(|address| self.policy.permits(&self.host, address.ip())).collect();
@@ -59,7 +62,12 @@ mod tests {
     async fn a_name_that_leads_to_the_machine_itself_is_refused() {
         let refused = guard(HostPolicy::default()).resolve("localhost".parse().unwrap()).await;
         assert!(refused.err().unwrap().is::<AddressRefused>());
-        assert!(guard(HostPolicy::default().with_loopback(true)).resolve("localhost".parse().unwrap()).await.is_ok());
+        assert!(
+            guard(HostPolicy::default().with_loopback(true))
+                .resolve("localhost".parse().unwrap())
+                .await
+                .is_ok()
+        );
     }
 
     #[tokio::test]

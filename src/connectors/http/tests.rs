@@ -24,8 +24,10 @@ struct Thing {
 }
 
 fn client_with(base: &Url, options: ClientOptions) -> Result<UpstreamClient, ConfigError> {
-    let credential =
-        Credential { authorization: format!("Bearer {CANARY}").into(), secrets: vec![CANARY.to_owned().into()] };
+    let credential = Credential {
+        authorization: format!("Bearer {CANARY}").into(),
+        secrets: vec![CANARY.to_owned().into()],
+    };
     UpstreamClient::new(VENDOR, base.clone(), credential, options)
 }
 
@@ -33,7 +35,9 @@ fn client(base: &Url) -> UpstreamClient {
     client_with(base, options()).unwrap()
 }
 
-async fn ask(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Result<Answer, ReadError>, Scripted) {
+async fn ask(
+    script: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+) -> (Result<Answer, ReadError>, Scripted) {
     let server = Scripted::start(script).await;
     let answer = client(&server.base).get(&THINGS).await;
     (answer, server)
@@ -58,18 +62,22 @@ async fn an_answer_is_asked_for_with_the_token_and_decoded() {
 
 #[rstest]
 #[case(401, "Vendor refused the credential: GET HOST/v1/things answered 401 words (x-request-id r-1)")]
-#[case(403, "Vendor does not let the credential read the things: GET HOST/v1/things answered 403 words (x-request-id r-1)")]
-#[case(404, "Vendor does not let the credential read the things: GET HOST/v1/things answered 404 words (x-request-id r-1)")]
+#[case(
+    403,
+    "Vendor does not let the credential read the things: GET HOST/v1/things answered 403 words (x-request-id r-1)"
+)]
+#[case(
+    404,
+    "Vendor does not let the credential read the things: GET HOST/v1/things answered 404 words (x-request-id r-1)"
+)]
 #[case(400, "Vendor failed: GET HOST/v1/things answered 400 words (x-request-id r-1)")]
 #[case(418, "Vendor failed: GET HOST/v1/things answered 418 words (x-request-id r-1)")]
 #[case(422, "Vendor failed: GET HOST/v1/things answered 422 words (x-request-id r-1)")]
 #[case(204, "GET HOST/v1/things gave an answer that cannot be trusted: its status is 204, not 200")]
 #[tokio::test]
 async fn what_cannot_pass_is_told_at_once(#[case] status: u16, #[case] message: &str) {
-    let (answer, server) = ask(move |_| {
-        Reply::of(status, "text/plain", "words").with_header("x-request-id", "r-1")
-    })
-    .await;
+    let (answer, server) =
+        ask(move |_| Reply::of(status, "text/plain", "words").with_header("x-request-id", "r-1")).await;
     let host = server.base.as_str().trim_start_matches("http://").trim_end_matches('/').to_owned();
     assert_eq!(answer.unwrap_err().to_string(), message.replace("HOST", &host));
     assert_eq!(server.asked().len(), 1, "it was asked again");
@@ -84,7 +92,8 @@ async fn what_cannot_pass_is_told_at_once(#[case] status: u16, #[case] message: 
 #[case(504)]
 #[tokio::test]
 async fn what_may_pass_is_tried_again(#[case] status: u16) {
-    let (answer, server) = ask(move |asked| if asked.before < 2 { Reply::status(status) } else { ok() }).await;
+    let (answer, server) =
+        ask(move |asked| if asked.before < 2 { Reply::status(status) } else { ok() }).await;
     assert!(answer.is_ok());
     assert_eq!(server.asked().len(), 3);
 }
@@ -116,10 +125,13 @@ async fn a_retry_after_that_the_request_cannot_wait_for_is_left_to_the_run() {
 #[tokio::test]
 async fn a_retry_after_is_waited_for() {
     let begun = std::time::Instant::now();
-    let (answer, _server) = ask(|asked| {
-        if asked.before == 0 { Reply::status(429).with_header("retry-after", "1") } else { ok() }
-    })
-    .await;
+    let (answer, _server) =
+        ask(
+            |asked| {
+                if asked.before == 0 { Reply::status(429).with_header("retry-after", "1") } else { ok() }
+            },
+        )
+        .await;
     assert!(answer.is_ok());
     assert!(begun.elapsed() >= Duration::from_secs(1));
 }
@@ -178,7 +190,9 @@ async fn a_body_larger_than_the_limit_is_not_taken(#[case] reply: Reply) {
 
 #[tokio::test]
 async fn a_server_that_says_the_token_back_does_not_get_it_into_an_error() {
-    let echo = |status| move |asked: &Asked| Reply::of(status, "application/json", format!("{{{:?}}}", asked.headers));
+    let echo = |status| {
+        move |asked: &Asked| Reply::of(status, "application/json", format!("{{{:?}}}", asked.headers))
+    };
     for status in [200, 401, 403, 404, 429, 500] {
         let (answer, server) = ask(echo(status)).await;
         let error = answer.and_then(|answer| answer.decode::<Thing>()).unwrap_err();
@@ -189,7 +203,8 @@ async fn a_server_that_says_the_token_back_does_not_get_it_into_an_error() {
 
 #[tokio::test]
 async fn words_from_upstream_are_short_and_on_one_line() {
-    let (answer, _server) = ask(|_| Reply::of(400, "text/plain", format!("a\nb\u{1b}[31m{}", "c".repeat(500)))).await;
+    let (answer, _server) =
+        ask(|_| Reply::of(400, "text/plain", format!("a\nb\u{1b}[31m{}", "c".repeat(500)))).await;
     let message = answer.unwrap_err().to_string();
     assert!(!message.chars().any(char::is_control) && message.len() < 300, "{message}");
 }

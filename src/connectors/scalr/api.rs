@@ -8,14 +8,11 @@ use super::super::text::Text;
 
 /// A page of a listing of `T`, with the resources of type `I` that its items refer to.
 #[derive(Debug, Deserialize)]
-pub(super) struct Rows<'a, T, I = Nothing> {
-    #[serde(bound(deserialize = "T: Deserialize<'de>"))]
+pub(super) struct Rows<T, I = Nothing> {
     pub(super) data: Vec<T>,
-    #[serde(bound(deserialize = "I: Deserialize<'de>"), default = "Vec::new")]
+    #[serde(default = "Vec::new")]
     pub(super) included: Vec<I>,
     meta: Meta,
-    #[serde(skip)]
-    borrowed: std::marker::PhantomData<&'a ()>,
 }
 
 /// A resource that nothing is wanted of.
@@ -47,7 +44,7 @@ pub(super) trait Row {
     fn key(&self) -> &str;
 }
 
-impl<T: Row, I> Page for Rows<'_, T, I> {
+impl<T: Row, I> Page for Rows<T, I> {
     fn mark(&self) -> PageMark {
         let Pagination { current_page, next_page, total_count } = self.meta.pagination;
         PageMark { current: current_page, next: next_page, total: total_count }
@@ -218,7 +215,8 @@ pub(super) fn error_text(body: &[u8]) -> Option<String> {
         detail: Option<Text<'a>>,
     }
     let errors: Errors<'_> = serde_json::from_slice(body).ok()?;
-    let texts = errors.errors.iter().flat_map(|problem| [problem.title.as_deref(), problem.detail.as_deref()]);
+    let texts =
+        errors.errors.iter().flat_map(|problem| [problem.title.as_deref(), problem.detail.as_deref()]);
     let texts: Vec<&str> = texts.flatten().filter(|text| !text.is_empty()).collect();
     Some(texts.join(": "))
 }
@@ -231,7 +229,10 @@ mod tests {
 
     #[rstest]
     #[case(r#"{"errors":[{"title":"Not found","detail":null}]}"#, Some("Not found"))]
-    #[case(r#"{"errors":[{"title":"Invalid Attribute","detail":"is too long"}]}"#, Some("Invalid Attribute: is too long"))]
+    #[case(
+        r#"{"errors":[{"title":"Invalid Attribute","detail":"is too long"}]}"#,
+        Some("Invalid Attribute: is too long")
+    )]
     #[case(r#"{"errors":[{"detail":"No."}]}"#, Some("No."))]
     #[case(r#"{"errors":[]}"#, Some(""))]
     #[case("<html>", None)]
@@ -247,6 +248,6 @@ mod tests {
     #[case(r#"{"meta":{"pagination":{"current-page":1,"next-page":null,"total-count":0}}}"#)]
     #[case(r#"{"data":null,"meta":{"pagination":{"current-page":1,"next-page":null,"total-count":0}}}"#)]
     fn a_page_without_its_envelope_is_not_one(#[case] body: &str) {
-        assert!(serde_json::from_str::<Rows<'_, Account<'_>>>(body).is_err());
+        assert!(serde_json::from_str::<Rows<Account<'_>>>(body).is_err());
     }
 }

@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_person_is_mapped_with_what_c1_shows() {
-        insta::assert_yaml_snapshot!(format!("{:#?}", map(&ada()).unwrap()));
+        insta::assert_debug_snapshot!(map(&ada()).unwrap());
     }
 
     #[rstest]
@@ -212,6 +212,6 @@ mod tests {
             "created-at": "2025-03-03T12:00:00.5+00:00"},
             "relationships": {"account": {"data": {"type": "accounts", "id": "acc-1"}}}})
         .to_string();
-        insta::assert_yaml_snapshot!(format!("{:#?}", program(&serde_json::from_str(&text).unwrap()).unwrap()));
+        insta::assert_debug_snapshot!(program(&serde_json::from_str(&text).unwrap()).unwrap());
     }
 }
