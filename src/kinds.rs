@@ -5,18 +5,14 @@ use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 
-use crate::access::ResourceType;
 use crate::api::{self, ConnectorObject, PlanetScaleConnector, ScalrConnector};
 use crate::connectors::http::ClientOptions;
 use crate::connectors::planetscale::{PlanetScale, PlanetScaleSettings};
 use crate::connectors::scalr::{Scalr, ScalrSettings};
-use crate::connectors::{ConfigError, Connector, planetscale, scalr};
+use crate::connectors::{ConfigError, Connector};
 
 /// A kind of object, tied to the connector that reads for it.
 pub trait Kind: ConnectorObject {
-    /// The types of the resources that it reads.
-    const RESOURCE_TYPES: &'static [ResourceType];
-
     /// What it reads, as a sentence says it: `the Scalr account acme`.
     fn what(&self) -> String;
 
@@ -34,8 +30,6 @@ pub trait Kind: ConnectorObject {
 }
 
 impl Kind for ScalrConnector {
-    const RESOURCE_TYPES: &'static [ResourceType] = scalr::RESOURCE_TYPES;
-
     fn what(&self) -> String {
         format!("the Scalr account {}", self.spec.account)
     }
@@ -54,8 +48,6 @@ impl Kind for ScalrConnector {
 }
 
 impl Kind for PlanetScaleConnector {
-    const RESOURCE_TYPES: &'static [ResourceType] = planetscale::RESOURCE_TYPES;
-
     fn what(&self) -> String {
         "every PlanetScale organization that the service token reaches".to_owned()
     }

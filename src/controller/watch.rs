@@ -11,7 +11,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{Controller, PredicateConfig, WatchStreamExt, metadata_watcher, reflector};
+use kube::runtime::{Controller, PredicateConfig, WatchStreamExt, reflector};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -120,8 +120,8 @@ pub async fn watch_secrets(
     wake: HashMap<&'static str, mpsc::UnboundedSender<ObjectKey>>,
     stop: CancellationToken,
 ) {
-    let api: Api<Secret> = Api::all(client);
-    let events = metadata_watcher(api, watcher::Config::default()).default_backoff();
+    let api: Api<PartialObjectMeta<Secret>> = Api::all(client);
+    let events = watcher(api, watcher::Config::default()).default_backoff();
     let watching = events.for_each(|event| {
         match event {
             Ok(event) => concerned(&index, event).into_iter().for_each(|key| {

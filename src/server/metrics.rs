@@ -46,8 +46,8 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("connector");
         let syncs = Family::default();
-        let sync_duration =
-            Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.01, 3.0, 12)));
+        let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.01, 3.0, 12));
+        let sync_duration = Family::new_with_constructor(histogram);
         let reconcile_errors = Family::default();
         let objects = Objects::default();
         registry.register("sync", "Runs that ended, by trigger and by result: a condition reason", syncs.clone());

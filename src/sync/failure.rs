@@ -47,6 +47,10 @@ impl Failure {
             ConfigError::Credential { .. } => {
                 (Reason::CredentialMalformed, format!("Correct {credential}."))
             }
+            ConfigError::Setting { .. } => (Reason::InvalidSpec, "Correct it in the spec.".to_owned()),
+            ConfigError::HostPattern { .. } => {
+                (Reason::InvalidSpec, "Correct the operator's --allow-upstream-host.".to_owned())
+            }
             ConfigError::Address { .. } => (Reason::InvalidSpec, "Correct the address in the spec.".to_owned()),
             ConfigError::HostNotAllowed { host } => (
                 Reason::HostNotAllowed,
@@ -70,15 +74,11 @@ impl Failure {
     /// A reading that is not complete.
     pub fn read(error: &ReadError, credential: &Credential) -> Self {
         let (reason, remedy) = remedy(error, credential);
-        let retry_after = match error {
-            ReadError::RateLimited { retry_after, .. } => *retry_after,
-            _ => None,
-        };
         Self {
             reason,
             message: sentence(&error.to_string(), &remedy),
             authenticated: was_authenticated(error),
-            retry_after,
+            retry_after: error.retry_after(),
         }
     }
 }
@@ -103,6 +103,10 @@ fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
         ReadError::Unreachable { .. } => {
             (Reason::Unreachable, format!("Check the address, DNS, proxy and network policy. {AGAIN}"))
         }
+        ReadError::AddressRefused { .. } => (
+            Reason::HostNotAllowed,
+            "Correct the address; a private one must be allowed by name with --allow-upstream-host.".to_owned(),
+        ),
         ReadError::Tls { .. } => {
             (Reason::TlsFailed, "For a private CA, name its certificates in spec.caBundleRef.".to_owned())
         }

@@ -8,9 +8,20 @@ use tokio::task::spawn_blocking;
 
 use crate::access::{Changes, ResourceType};
 use crate::connectors::Upstream;
-use crate::snapshot::{DirectoryStore, Finished, Owner, Receipt, Snapshot, StoreError, compare};
+use crate::snapshot::{CompareError, DirectoryStore, Finished, Owner, Receipt, Snapshot, StoreError, compare};
 
 use super::{Failure, Published};
+
+/// Why a complete snapshot was not published.
+#[derive(Debug, thiserror::Error)]
+enum PublishError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("comparing it with the one before: {0}")]
+    Compare(#[from] CompareError),
+    #[error("writing {path}: {source}", path = path.display())]
+    File { path: PathBuf, source: std::io::Error },
+}
 
 /// Where a complete run's snapshot goes.
 #[async_trait]
@@ -67,7 +78,7 @@ impl OwnSnapshots {
         finished: &Finished,
         upstream: Upstream,
         types: &[ResourceType],
-    ) -> Result<Published, StoreError> {
+    ) -> Result<Published, PublishError> {
         let Snapshots { store, scratch, keep } = &self.snapshots;
         let changes = match store.open_latest(&self.owner, scratch)? {
             Some((_, before)) => Some(compare(&before, finished.snapshot(), types)?),
@@ -122,13 +133,11 @@ impl OneFile {
         finished: &Finished,
         upstream: Upstream,
         types: &[ResourceType],
-    ) -> Result<Published, StoreError> {
+    ) -> Result<Published, PublishError> {
         let changes = self.changes_since(finished, types);
-        let packed = finished.pack(&self.path).map_err(|source| StoreError::Io {
-            doing: "writing",
-            path: self.path.clone(),
-            source,
-        })?;
+        let packed = finished
+            .pack(&self.path)
+            .map_err(|source| PublishError::File { path: self.path.clone(), source })?;
         Ok(Published {
             account_id: upstream.account_id,
             counts: finished.counts().clone(),
@@ -161,7 +170,7 @@ impl Destination for OneFile {
 }
 
 fn settled(
-    published: Result<Result<Published, StoreError>, tokio::task::JoinError>,
+    published: Result<Result<Published, PublishError>, tokio::task::JoinError>,
 ) -> Result<Published, Failure> {
     const DOING: &str = "publishing the snapshot";
     published
