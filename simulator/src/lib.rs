@@ -6,7 +6,7 @@
 //! same bytes, and changes only on request: through the methods here, or over HTTP through a
 //! [`ControlServer`], which never shares a port with a vendor's API.
 //!
-//! The path of a request: [`server`](mod@server) accepts it, `gate` counts, delays and authenticates it, the `routes` of
+//! The path of a request: `server` accepts it, `gate` counts, delays and authenticates it, the `routes` of
 //! the vendor cut a page out of `data`, and `wire` writes that page straight from the borrowed data. What a
 //! server does wrong on purpose belongs into `gate` (anything about a whole request or response) and into the
 //! `Window` of `paging` (anything about a page), and nowhere else.
