@@ -26,7 +26,11 @@ pub trait Kind: ConnectorObject {
     ///
     /// # Errors
     /// [`ConfigError`] where no request could ever succeed.
-    fn connect(&self, credential: SecretString, options: ClientOptions) -> Result<Box<dyn Connector>, ConfigError>;
+    fn connect(
+        &self,
+        credential: SecretString,
+        options: ClientOptions,
+    ) -> Result<Box<dyn Connector>, ConfigError>;
 }
 
 impl Kind for ScalrConnector {
@@ -41,7 +45,11 @@ impl Kind for ScalrConnector {
         }
     }
 
-    fn connect(&self, credential: SecretString, options: ClientOptions) -> Result<Box<dyn Connector>, ConfigError> {
+    fn connect(
+        &self,
+        credential: SecretString,
+        options: ClientOptions,
+    ) -> Result<Box<dyn Connector>, ConfigError> {
         let settings = ScalrSettings { account: self.spec.account.clone(), base_url: Some(self.origin()?) };
         Ok(Box::new(Scalr::new(settings, credential, options)?))
     }
@@ -56,7 +64,11 @@ impl Kind for PlanetScaleConnector {
         address(&self.spec.api_url)
     }
 
-    fn connect(&self, credential: SecretString, options: ClientOptions) -> Result<Box<dyn Connector>, ConfigError> {
+    fn connect(
+        &self,
+        credential: SecretString,
+        options: ClientOptions,
+    ) -> Result<Box<dyn Connector>, ConfigError> {
         let settings = PlanetScaleSettings { api_url: self.origin()? };
         Ok(Box::new(PlanetScale::new(settings, credential, options)?))
     }

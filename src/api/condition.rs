@@ -22,7 +22,8 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// Every type, in the order in which they are written.
-    pub const ALL: [Self; 5] = [Self::Ready, Self::Connected, Self::Syncing, Self::Reconciling, Self::Stalled];
+    pub const ALL: [Self; 5] =
+        [Self::Ready, Self::Connected, Self::Syncing, Self::Reconciling, Self::Stalled];
 
     /// The type as it is written.
     pub fn as_str(self) -> &'static str {
@@ -67,7 +68,9 @@ pub(super) fn set(
         Some(present) => *present = condition,
         None => conditions.push(condition),
     }
-    conditions.sort_by_key(|condition| ConditionType::ALL.iter().position(|type_| type_.as_str() == condition.type_));
+    conditions.sort_by_key(|condition| {
+        ConditionType::ALL.iter().position(|type_| type_.as_str() == condition.type_)
+    });
 }
 
 /// Removes a condition.

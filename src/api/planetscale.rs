@@ -19,15 +19,59 @@ use super::{CommonSpec, ConnectorObject, ConnectorStatus, SecretKeyRef, Snapshot
     namespaced,
     status = "ConnectorStatus",
     derive = "PartialEq",
-    printcolumn(name = "Status", type_ = "string", json_path = ".status.phase", description = "Pending, Syncing, Connected, Error or Suspended"),
-    printcolumn(name = "Orgs", type_ = "integer", json_path = ".status.lastPublished.counts.organizations", description = "Organizations in the last published snapshot"),
-    printcolumn(name = "Users", type_ = "integer", json_path = ".status.lastPublished.counts.users", description = "Users in the last published snapshot"),
-    printcolumn(name = "Last Sync", type_ = "date", json_path = ".status.lastSuccessTime", description = "Since the last complete reading"),
+    printcolumn(
+        name = "Status",
+        type_ = "string",
+        json_path = ".status.phase",
+        description = "Pending, Syncing, Connected, Error or Suspended"
+    ),
+    printcolumn(
+        name = "Orgs",
+        type_ = "integer",
+        json_path = ".status.lastPublished.counts.organizations",
+        description = "Organizations in the last published snapshot"
+    ),
+    printcolumn(
+        name = "Users",
+        type_ = "integer",
+        json_path = ".status.lastPublished.counts.users",
+        description = "Users in the last published snapshot"
+    ),
+    printcolumn(
+        name = "Last Sync",
+        type_ = "date",
+        json_path = ".status.lastSuccessTime",
+        description = "Since the last complete reading"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Next Sync", type_ = "string", json_path = ".status.nextSyncTime", description = "When the next reading is due", priority = 1),
-    printcolumn(name = "Owner", type_ = "string", json_path = ".spec.owner", description = "Who answers for this connector", priority = 1),
-    printcolumn(name = "Grants", type_ = "integer", json_path = ".status.lastPublished.counts.grants", description = "Grants in the last published snapshot", priority = 1),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "What the connector last said", priority = 1)
+    printcolumn(
+        name = "Next Sync",
+        type_ = "string",
+        json_path = ".status.nextSyncTime",
+        description = "When the next reading is due",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Owner",
+        type_ = "string",
+        json_path = ".spec.owner",
+        description = "Who answers for this connector",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Grants",
+        type_ = "integer",
+        json_path = ".status.lastPublished.counts.grants",
+        description = "Grants in the last published snapshot",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        description = "What the connector last said",
+        priority = 1
+    )
 )]
 pub struct PlanetScaleConnectorSpec {
     /// The Secret and key that hold the service token as <token-id>:<token-value>. The key defaults to

@@ -12,7 +12,9 @@ pub fn crd<K: ConnectorObject>() -> CustomResourceDefinition {
     let mut crd = K::crd();
     for version in &mut crd.spec.versions {
         let root = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
-        let Some(status) = root.and_then(|root| root.properties.as_mut()?.get_mut("status")) else { continue };
+        let Some(status) = root.and_then(|root| root.properties.as_mut()?.get_mut("status")) else {
+            continue;
+        };
         status.default = Some(JSON(json!({ "observedGeneration": -1 })));
         if let Some(conditions) = status.properties.as_mut().and_then(|p| p.get_mut("conditions")) {
             key_by_type(conditions);
@@ -35,7 +37,10 @@ pub fn json_schema<K: ConnectorObject>() -> Value {
     let mut schema = serde_json::to_value(schema).unwrap_or_default();
     make_strict(&mut schema);
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.insert("apiVersion".to_owned(), json!({ "type": "string", "const": format!("{}/{}", super::GROUP, super::VERSION) }));
+        properties.insert(
+            "apiVersion".to_owned(),
+            json!({ "type": "string", "const": format!("{}/{}", super::GROUP, super::VERSION) }),
+        );
         properties.insert("kind".to_owned(), json!({ "type": "string", "const": K::KIND }));
         properties.insert("metadata".to_owned(), json!({ "type": "object" }));
     }

@@ -97,7 +97,9 @@ impl Manifests {
             ("v1", "Secret") => {
                 let secret: Secret = decode(file, &value)?;
                 let mut data = bytes(secret.data.clone());
-                data.extend(secret.string_data.clone().into_iter().flatten().map(|(k, v)| (k, v.into_bytes())));
+                data.extend(
+                    secret.string_data.clone().into_iter().flatten().map(|(k, v)| (k, v.into_bytes())),
+                );
                 self.secrets.insert(full_name(&secret), data);
             }
             ("v1", "ConfigMap") => {
@@ -133,7 +135,10 @@ impl Document {
         }
         let understood = serde_json::to_value(&object).map_err(|error| self.problem(error.to_string()))?;
         match unknown_field(self.value.get("spec"), understood.get("spec"), "spec") {
-            Some(field) => Err(self.problem(format!("unknown field {field}: see kubectl explain {}.spec", plural::<K>()))),
+            Some(field) => {
+                Err(self
+                    .problem(format!("unknown field {field}: see kubectl explain {}.spec", plural::<K>())))
+            }
             None => Ok(object),
         }
     }
@@ -205,9 +210,8 @@ impl<K: Kind> Source for FromManifests<K> {
 
 /// `Kind namespace/name`
 fn title(value: &Value) -> String {
-    let word = |path: &str, default: &str| {
-        value.pointer(path).and_then(Value::as_str).unwrap_or(default).to_owned()
-    };
+    let word =
+        |path: &str, default: &str| value.pointer(path).and_then(Value::as_str).unwrap_or(default).to_owned();
     format!(
         "{} {}/{}",
         word("/kind", "object"),

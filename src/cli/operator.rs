@@ -68,7 +68,12 @@ pub(super) struct Run {
     #[arg(long, env = "CONNECTOR_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
     /// Where to serve the snapshots to those who may port-forward into the pod; must be a loopback address.
-    #[arg(long, env = "CONNECTOR_SNAPSHOT_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDRESS:PORT")]
+    #[arg(
+        long,
+        env = "CONNECTOR_SNAPSHOT_LISTEN",
+        default_value = "127.0.0.1:8081",
+        value_name = "ADDRESS:PORT"
+    )]
     snapshot_listen: SocketAddr,
     /// What this instance calls itself in events.
     #[arg(long, env = "POD_NAME", default_value = "connector-operator")]
@@ -114,10 +119,13 @@ impl Run {
         );
         let listener = listen("--listen", self.listen).await?;
         if !self.snapshot_listen.ip().is_loopback() {
-            return Err(format!("--snapshot-listen {}: must be a loopback address", self.snapshot_listen).into());
+            return Err(
+                format!("--snapshot-listen {}: must be a loopback address", self.snapshot_listen).into()
+            );
         }
         let snapshot_listener = listen("--snapshot-listen", self.snapshot_listen).await?;
-        let client = Client::try_default().await.map_err(|error| format!("no Kubernetes API server: {error}"))?;
+        let client =
+            Client::try_default().await.map_err(|error| format!("no Kubernetes API server: {error}"))?;
         let (metrics, readiness) = (Metrics::default(), Readiness::default());
         let queue = Queue::new(stop.clone());
         let secrets = Arc::new(SecretIndex::default());
@@ -137,7 +145,8 @@ impl Run {
             secrets: Arc::clone(&secrets),
             metrics: metrics.clone(),
         }));
-        let mut controllers = Controllers { context, readiness: readiness.clone(), stop, wake: HashMap::new() };
+        let mut controllers =
+            Controllers { context, readiness: readiness.clone(), stop, wake: HashMap::new() };
         let mut parts = kinds::for_each(&mut controllers);
         parts.push(Box::pin(controller::watch_secrets(client, secrets, controllers.wake, stop.clone())));
         parts.push(Box::pin(queue.work(self.concurrency.get())));

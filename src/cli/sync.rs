@@ -60,7 +60,8 @@ impl Sync {
         let manifests = Arc::new(Manifests::read(&self.files)?);
         let jobs = manifests.connectors.iter().map(|document| job(document, &manifests));
         let jobs = jobs.collect::<Result<Vec<Job>, ManifestError>>()?;
-        std::fs::create_dir_all(&self.out).map_err(|error| format!("--out {}: {error}", self.out.display()))?;
+        std::fs::create_dir_all(&self.out)
+            .map_err(|error| format!("--out {}: {error}", self.out.display()))?;
         let results = runtime()?.block_on(read_all(jobs, &self.out));
         let all_read = results.iter().all(SyncResult::is_success);
         match self.output {
@@ -121,7 +122,8 @@ fn prepare<K: Kind>(document: &Document, manifests: &Arc<Manifests>) -> Result<J
     };
     let object = document.connector::<K>()?;
     let (namespace, name) = full_name(&object);
-    let timing = Timing::of(object.common(), "", &DEFAULTS).map_err(|error| document.problem(error.to_string()))?;
+    let timing =
+        Timing::of(object.common(), "", &DEFAULTS).map_err(|error| document.problem(error.to_string()))?;
     let object = Arc::new(object);
     let source = FromManifests::new(Arc::clone(&object), Arc::clone(manifests));
     Ok(Job {

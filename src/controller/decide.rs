@@ -101,7 +101,8 @@ fn without_run(observed: &Observed<'_>) -> Action {
 }
 
 fn asked_for(observed: &Observed<'_>) -> bool {
-    observed.requested_at.is_some() && observed.requested_at != observed.status.last_handled_reconcile_at.as_deref()
+    observed.requested_at.is_some()
+        && observed.requested_at != observed.status.last_handled_reconcile_at.as_deref()
 }
 
 fn secret_changed(observed: &Observed<'_>) -> bool {

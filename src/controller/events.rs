@@ -25,7 +25,10 @@ impl News {
     pub(super) fn of(before: &ConnectorStatus, after: &ConnectorStatus) -> Option<Self> {
         let ready = after.condition(ConditionType::Ready)?;
         let syncing = |status: &ConnectorStatus| {
-            status.condition(ConditionType::Reconciling).filter(|c| c.reason == Reason::Progressing.as_str()).is_some()
+            status
+                .condition(ConditionType::Reconciling)
+                .filter(|c| c.reason == Reason::Progressing.as_str())
+                .is_some()
         };
         if syncing(after) && !syncing(before) {
             let note = after.condition(ConditionType::Syncing)?.message.clone();
@@ -47,7 +50,10 @@ impl News {
 
     /// The same sentence in the log, at the level that it deserves.
     pub(super) fn log(&self) {
-        let class = Reason::ALL.iter().find(|reason| reason.as_str() == self.reason).and_then(|reason| reason.class());
+        let class = Reason::ALL
+            .iter()
+            .find(|reason| reason.as_str() == self.reason)
+            .and_then(|reason| reason.class());
         match (self.warning, class) {
             (false, _) => tracing::info!(reason = self.reason, "{}", self.note),
             (true, Some(Class::WaitForSecret)) => tracing::warn!(reason = self.reason, "{}", self.note),

@@ -33,7 +33,9 @@ impl<K: Kind> Inputs<K> {
         let name = &self.object.credential_ref().name;
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
         match api.get_opt(name).await {
-            Ok(Some(secret)) => (SecretSeen::Version(secret.resource_version().unwrap_or_default()), Ok(secret)),
+            Ok(Some(secret)) => {
+                (SecretSeen::Version(secret.resource_version().unwrap_or_default()), Ok(secret))
+            }
             Ok(None) => (SecretSeen::Missing, Err(no_secret(self.object.as_ref(), &self.here()))),
             Err(error) => {
                 let failure = self.kubernetes(K::CREDENTIAL_FIELD, "Secret", name, &error);
@@ -112,8 +114,9 @@ pub fn token<K: Kind>(object: &K, mut data: BTreeMap<String, Vec<u8>>) -> Result
     };
     let (field, name) = (K::CREDENTIAL_FIELD, &object.credential_ref().name);
     let (vendor, credential) = (K::VENDOR, K::CREDENTIAL);
-    let message =
-        format!("The key {key} of {field} {wrong} in the Secret {name}. Put the {vendor} {credential} there.");
+    let message = format!(
+        "The key {key} of {field} {wrong} in the Secret {name}. Put the {vendor} {credential} there."
+    );
     Err(Failure::new(Reason::SecretKeyMissing, message))
 }
 

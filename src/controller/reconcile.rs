@@ -207,7 +207,13 @@ impl<K: Kind> Subject<'_, K> {
             timeout: timing.timeout,
             scratch: context.shared.snapshots.scratch().to_owned(),
         };
-        context.shared.queue.submit(self.key.clone(), id.as_str(), self.generation, trigger, self.job(context, plan, owner));
+        context.shared.queue.submit(
+            self.key.clone(),
+            id.as_str(),
+            self.generation,
+            trigger,
+            self.job(context, plan, owner),
+        );
         Ok(Requeue::await_change())
     }
 
@@ -243,7 +249,11 @@ impl<K: Kind> Subject<'_, K> {
             completed: self.now,
             result: Err(Failure::new(Reason::InvalidSpec, message)),
         };
-        let timing = Timing { interval: context.shared.defaults.interval, timeout: context.shared.defaults.timeout, place: 0.5 };
+        let timing = Timing {
+            interval: context.shared.defaults.interval,
+            timeout: context.shared.defaults.timeout,
+            place: 0.5,
+        };
         self.write(context, status::ended(&self.status, &outcome, &timing)).await?;
         Ok(Requeue::await_change())
     }
@@ -266,7 +276,9 @@ impl<K: Kind> Subject<'_, K> {
     }
 
     async fn record(&self, context: &Context) -> Result<Requeue, Error> {
-        let Some(outcome) = context.shared.queue.outcome(&self.key) else { return Ok(Requeue::await_change()) };
+        let Some(outcome) = context.shared.queue.outcome(&self.key) else {
+            return Ok(Requeue::await_change());
+        };
         let timing = self.timing(context).unwrap_or(Timing {
             interval: context.shared.defaults.interval,
             timeout: context.shared.defaults.timeout,

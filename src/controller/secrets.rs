@@ -141,7 +141,12 @@ mod tests {
     use super::*;
 
     fn user(name: &str) -> ObjectKey {
-        ObjectKey { kind: "ScalrConnector", namespace: "identity".into(), name: name.into(), uid: name.into() }
+        ObjectKey {
+            kind: "ScalrConnector",
+            namespace: "identity".into(),
+            name: name.into(),
+            uid: name.into(),
+        }
     }
 
     fn listed(secrets: &[(&str, &str)]) -> SecretIndex {

@@ -15,7 +15,7 @@ use super::schedule::Timing;
 
 /// A run that begins.
 #[derive(Debug, Clone)]
-pub struct Begun<'a> {
+pub(super) struct Begun<'a> {
     /// Its id.
     pub id: &'a str,
     /// The generation of the spec that it runs for.
@@ -29,7 +29,7 @@ pub struct Begun<'a> {
 }
 
 /// A run that somebody waits for has begun, or is about to.
-pub fn begun(before: &ConnectorStatus, run: &Begun<'_>) -> ConnectorStatus {
+pub(super) fn begun(before: &ConnectorStatus, run: &Begun<'_>) -> ConnectorStatus {
     let mut after = before.clone();
     after.observed_generation = run.generation;
     after.phase = Some(Phase::Syncing);
@@ -55,7 +55,7 @@ pub fn begun(before: &ConnectorStatus, run: &Begun<'_>) -> ConnectorStatus {
 }
 
 /// A periodic run takes long enough to be shown: only that it runs, so that GitOps tools see no change of health.
-pub fn taking_long(before: &ConnectorStatus, run: &Begun<'_>) -> ConnectorStatus {
+pub(super) fn taking_long(before: &ConnectorStatus, run: &Begun<'_>) -> ConnectorStatus {
     let mut after = before.clone();
     let message = format!("Reading {}.", run.what);
     after.set_condition(ConditionType::Syncing, "True", Reason::Progressing, &message, run.now);
@@ -75,7 +75,7 @@ fn unfinished(run: &Begun<'_>) -> LastSync {
 }
 
 /// A run has ended.
-pub fn ended(before: &ConnectorStatus, outcome: &Outcome, timing: &Timing) -> ConnectorStatus {
+pub(super) fn ended(before: &ConnectorStatus, outcome: &Outcome, timing: &Timing) -> ConnectorStatus {
     let mut after = before.clone();
     after.observed_generation = outcome.generation;
     match &outcome.secret {
@@ -163,7 +163,7 @@ fn failed(after: &mut ConnectorStatus, outcome: &Outcome, failure: &Failure, tim
 }
 
 /// Reading is switched off.
-pub fn suspended(before: &ConnectorStatus, generation: i64, now: Timestamp) -> ConnectorStatus {
+pub(super) fn suspended(before: &ConnectorStatus, generation: i64, now: Timestamp) -> ConnectorStatus {
     let mut after = before.clone();
     after.observed_generation = generation;
     after.phase = Some(Phase::Suspended);

@@ -54,7 +54,8 @@ impl<K: Kind> Sweep<K> {
             } else if self.is_gone(&owner).await {
                 let (retention, about) = (self.retention, owner.to_string());
                 let now = Timestamp::now();
-                if self.blocking(move |store| store.retire(&owner, now, retention)).await? == Retired::Removed {
+                if self.blocking(move |store| store.retire(&owner, now, retention)).await? == Retired::Removed
+                {
                     tracing::info!(owner = about, "Removed the snapshots of a connector that is deleted");
                 }
             }

@@ -142,7 +142,11 @@ pub async fn watch_secrets(
 
 fn concerned(index: &SecretIndex, event: Event<PartialObjectMeta<Secret>>) -> Vec<ObjectKey> {
     let parts = |secret: &PartialObjectMeta<Secret>| {
-        (secret.namespace().unwrap_or_default(), secret.name_any(), secret.resource_version().unwrap_or_default())
+        (
+            secret.namespace().unwrap_or_default(),
+            secret.name_any(),
+            secret.resource_version().unwrap_or_default(),
+        )
     };
     match event {
         Event::Init => {

@@ -50,9 +50,22 @@ impl Default for Metrics {
         let sync_duration = Family::new_with_constructor(histogram);
         let reconcile_errors = Family::default();
         let objects = Objects::default();
-        registry.register("sync", "Runs that ended, by trigger and by result: a condition reason", syncs.clone());
-        registry.register_with_unit("sync_duration", "How long runs took", Unit::Seconds, sync_duration.clone());
-        registry.register("reconcile_errors", "Reconciles that could not be finished", reconcile_errors.clone());
+        registry.register(
+            "sync",
+            "Runs that ended, by trigger and by result: a condition reason",
+            syncs.clone(),
+        );
+        registry.register_with_unit(
+            "sync_duration",
+            "How long runs took",
+            Unit::Seconds,
+            sync_duration.clone(),
+        );
+        registry.register(
+            "reconcile_errors",
+            "Reconciles that could not be finished",
+            reconcile_errors.clone(),
+        );
         registry.register_collector(Box::new(objects.clone()));
         registry.register(
             "build",

@@ -81,7 +81,9 @@ fn find(
 async fn send(path: PathBuf) -> Response {
     const C1Z: HeaderValue = HeaderValue::from_static("application/octet-stream");
     match tokio::fs::File::open(&path).await {
-        Ok(file) => ([(header::CONTENT_TYPE, C1Z)], Body::from_stream(ReaderStream::new(file))).into_response(),
+        Ok(file) => {
+            ([(header::CONTENT_TYPE, C1Z)], Body::from_stream(ReaderStream::new(file))).into_response()
+        }
         Err(error) => failed(&error),
     }
 }

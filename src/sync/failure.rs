@@ -44,22 +44,26 @@ impl Failure {
     /// A setting that no request could succeed with.
     pub fn config(error: &ConfigError, credential: &Credential) -> Self {
         let (reason, remedy) = match error {
-            ConfigError::Credential { .. } => {
-                (Reason::CredentialMalformed, format!("Correct {credential}."))
-            }
+            ConfigError::Credential { .. } => (Reason::CredentialMalformed, format!("Correct {credential}.")),
             ConfigError::Setting { .. } => (Reason::InvalidSpec, "Correct it in the spec.".to_owned()),
             ConfigError::HostPattern { .. } => {
                 (Reason::InvalidSpec, "Correct the operator's --allow-upstream-host.".to_owned())
             }
-            ConfigError::Address { .. } => (Reason::InvalidSpec, "Correct the address in the spec.".to_owned()),
+            ConfigError::Address { .. } => {
+                (Reason::InvalidSpec, "Correct the address in the spec.".to_owned())
+            }
             ConfigError::HostNotAllowed { host } => (
                 Reason::HostNotAllowed,
-                format!("Correct the address, or have the cluster's administrator allow it with --allow-upstream-host={host}."),
+                format!(
+                    "Correct the address, or have the cluster's administrator allow it with --allow-upstream-host={host}."
+                ),
             ),
             ConfigError::CaBundle(_) => {
                 (Reason::CaBundleInvalid, "Put PEM certificates into what caBundleRef names.".to_owned())
             }
-            ConfigError::Client(_) => (Reason::InvalidSpec, "Check the proxy settings of the operator.".to_owned()),
+            ConfigError::Client(_) => {
+                (Reason::InvalidSpec, "Check the proxy settings of the operator.".to_owned())
+            }
         };
         Self::new(reason, sentence(&error.to_string(), &remedy))
     }
@@ -67,7 +71,8 @@ impl Failure {
     /// A snapshot that could not be written or stored, while `doing` that.
     pub fn snapshot(doing: &str, error: &dyn std::error::Error) -> Self {
         let problem = format!("{doing} failed: {}", with_causes(error));
-        let remedy = "Check the volume for snapshots: its space and its permissions. The last good snapshot stays.";
+        let remedy =
+            "Check the volume for snapshots: its space and its permissions. The last good snapshot stays.";
         Self { authenticated: true, ..Self::new(Reason::SnapshotFailed, sentence(&problem, remedy)) }
     }
 
@@ -86,9 +91,10 @@ impl Failure {
 fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
     const AGAIN: &str = "The run will be repeated; the last good snapshot stays.";
     match error {
-        ReadError::Unauthorized { .. } => {
-            (Reason::Unauthorized, format!("Create a new token and put it where it is read from: {credential}."))
-        }
+        ReadError::Unauthorized { .. } => (
+            Reason::Unauthorized,
+            format!("Create a new token and put it where it is read from: {credential}."),
+        ),
         ReadError::Forbidden { .. } => {
             (Reason::Forbidden, format!("Give that access to the owner of {credential}."))
         }
@@ -105,7 +111,8 @@ fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
         }
         ReadError::AddressRefused { .. } => (
             Reason::HostNotAllowed,
-            "Correct the address; a private one must be allowed by name with --allow-upstream-host.".to_owned(),
+            "Correct the address; a private one must be allowed by name with --allow-upstream-host."
+                .to_owned(),
         ),
         ReadError::Tls { .. } => {
             (Reason::TlsFailed, "For a private CA, name its certificates in spec.caBundleRef.".to_owned())

@@ -216,7 +216,9 @@ impl Queue {
 
     fn finish(&self, ticket: &Ticket, outcome: Option<Outcome>) {
         let mut state = self.state();
-        let Some(run) = state.runs.get_mut(&ticket.key).filter(|run| run.ticket == ticket.number) else { return };
+        let Some(run) = state.runs.get_mut(&ticket.key).filter(|run| run.ticket == ticket.number) else {
+            return;
+        };
         match outcome {
             Some(outcome) => {
                 run.view.finished = true;
@@ -255,7 +257,12 @@ mod tests {
     use crate::sync::Failure;
 
     fn key(name: &str) -> ObjectKey {
-        ObjectKey { kind: "ScalrConnector", namespace: "identity".into(), name: name.into(), uid: name.into() }
+        ObjectKey {
+            kind: "ScalrConnector",
+            namespace: "identity".into(),
+            name: name.into(),
+            uid: name.into(),
+        }
     }
 
     fn outcome(id: &str) -> Outcome {

@@ -146,6 +146,8 @@ fn timed_out(timeout: Duration) -> Failure {
     let seconds = timeout.as_secs();
     Failure::new(
         Reason::TimedOut,
-        format!("The run took longer than the {seconds} s that spec.timeout allows. Set a longer spec.timeout."),
+        format!(
+            "The run took longer than the {seconds} s that spec.timeout allows. Set a longer spec.timeout."
+        ),
     )
 }

@@ -8,7 +8,9 @@ use tokio::task::spawn_blocking;
 
 use crate::access::{Changes, ResourceType};
 use crate::connectors::Upstream;
-use crate::snapshot::{CompareError, DirectoryStore, Finished, Owner, Receipt, Snapshot, StoreError, compare};
+use crate::snapshot::{
+    CompareError, DirectoryStore, Finished, Owner, Receipt, Snapshot, StoreError, compare,
+};
 
 use super::{Failure, Published};
 
