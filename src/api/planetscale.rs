@@ -17,6 +17,7 @@ use super::{CommonSpec, ConnectorObject, ConnectorStatus, SecretKeyRef, Snapshot
     shortname = "pscale",
     category = "connectors",
     namespaced,
+    doc = "Every PlanetScale organization that one service token reaches, read on a schedule: who is a member of what.",
     status = "ConnectorStatus",
     derive = "PartialEq",
     printcolumn(

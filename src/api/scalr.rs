@@ -17,6 +17,7 @@ use super::{CommonSpec, ConnectorObject, ConnectorStatus, SecretKeyRef, Snapshot
     shortname = "scalr",
     category = "connectors",
     namespaced,
+    doc = "One Scalr account, read on a schedule: who can sign in to it.",
     status = "ConnectorStatus",
     derive = "PartialEq",
     printcolumn(
