@@ -193,12 +193,11 @@ fn keep(status: &mut ConnectorStatus, type_: ConditionType) {
     }
 }
 
-/// `3 organizations, 5,000 users, 40 teams and 6,000 grants`: what people look for, in a fixed order.
+/// `3 organizations, 40 teams, 5,000 users and 6,000 grants`: what people look for, the grants between them last.
 pub fn in_words(counts: &Counts) -> String {
-    let parts: Vec<String> = counts
-        .iter()
-        .filter(|(scope, _)| scope.as_str() != "entitlements")
-        .filter(|(scope, count)| **count > 0 || scope.as_str() != "grants")
+    let resources = counts.iter().filter(|(scope, _)| !["entitlements", "grants"].contains(&scope.as_str()));
+    let parts: Vec<String> = resources
+        .chain(counts.iter().filter(|(scope, count)| scope.as_str() == "grants" && **count > 0))
         .map(|(scope, count)| format!("{} {}", thousands(*count), noun(scope, *count)))
         .collect();
     match parts.split_last() {
@@ -227,4 +226,20 @@ fn thousands(number: u64) -> String {
 /// A status holds whole seconds, and what is compared with a stored one must too.
 fn whole_seconds(moment: Timestamp) -> Time {
     Time(Timestamp::from_second(moment.as_second()).unwrap_or(moment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_told_as_a_person_would_with_the_grants_last() {
+        let counts =
+            |pairs: &[(&str, u64)]| in_words(&pairs.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect());
+        let planetscale =
+            [("entitlements", 12), ("grants", 6000), ("organizations", 1), ("teams", 40), ("users", 5000)];
+        assert_eq!(counts(&planetscale), "1 organization, 40 teams, 5,000 users and 6,000 grants");
+        assert_eq!(counts(&[("entitlements", 0), ("grants", 0), ("users", 48)]), "48 users");
+        assert_eq!(counts(&[]), "nothing");
+    }
 }
