@@ -96,7 +96,7 @@ fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
             format!("Create a new token and put it where it is read from: {credential}."),
         ),
         ReadError::Forbidden { .. } => {
-            (Reason::Forbidden, format!("Give that access to the owner of {credential}."))
+            (Reason::Forbidden, format!("Give that access to {credential}, or to the user it belongs to."))
         }
         ReadError::NotFound(_) => (
             Reason::AccountNotFound,
