@@ -6,6 +6,7 @@ mod operator;
 mod progress;
 mod report;
 mod results;
+mod scratch;
 mod snapshot;
 mod sync;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::server::{self, Metrics, Readiness};
 use crate::snapshot::DirectoryStore;
 use crate::sync::{ObjectKey, Queue, Snapshots};
 
+use super::scratch::Scratch;
 use super::{Failed, runtime};
 
 /// How long a stop may take before the program ends all the same; the chart's grace is longer.
@@ -38,7 +39,7 @@ pub(super) struct Run {
     /// How long to keep the snapshots of a connector that was deleted.
     #[arg(long, env = "CONNECTOR_SNAPSHOT_RETENTION", default_value = "168h", value_parser = duration)]
     snapshot_retention: Duration,
-    /// The folder for scratch files.
+    /// Where to make a folder for scratch files.
     #[arg(long, env = "CONNECTOR_SCRATCH_DIR", default_value_os_t = std::env::temp_dir())]
     scratch_dir: PathBuf,
     /// A host that credentials may be sent to: a name, or *.suffix. Repeat it, or separate by commas.
@@ -95,7 +96,9 @@ impl Run {
     async fn operate(self) -> Result<(), Failed> {
         let stop = CancellationToken::new();
         let signals = signals()?;
-        let running = self.start(&stop).await?;
+        let scratch = Scratch::claim(&self.scratch_dir)
+            .map_err(|error| format!("--scratch-dir {}: {error}", self.scratch_dir.display()))?;
+        let running = self.start(&stop, scratch.path()).await?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "The operator has started");
         signals.await;
         tracing::info!("Stopping: runs under way are cancelled, and will begin again");
@@ -108,13 +111,13 @@ impl Run {
     }
 
     /// Starts every part. What is returned ends when all have ended after `stop`.
-    async fn start(self, stop: &CancellationToken) -> Result<BoxFuture<'static, ()>, Failed> {
+    async fn start(self, stop: &CancellationToken, scratch: &Path) -> Result<BoxFuture<'static, ()>, Failed> {
         let hosts = HostPolicy::new(&self.allow_upstream_hosts)?.with_loopback(self.allow_loopback);
         std::fs::create_dir_all(&self.snapshot_dir)
             .map_err(|error| format!("--snapshot-dir {}: {error}", self.snapshot_dir.display()))?;
         let snapshots = Snapshots::new(
             DirectoryStore::new(&self.snapshot_dir),
-            self.scratch_dir.clone(),
+            scratch.to_owned(),
             self.snapshot_keep.get(),
         );
         let listener = listen("--listen", self.listen).await?;
