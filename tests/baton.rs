@@ -1,6 +1,6 @@
-//! The real `baton` program reads what this one writes. `BATON` names it; without that these tests say so and pass.
+//! The real `baton` program reads what this one writes.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -118,12 +118,8 @@ fn write(folder: &Path, hour: i64, users: usize) -> Finished {
     writer.finish(start + SignedDuration::from_mins(1)).unwrap()
 }
 
-fn baton() -> Option<PathBuf> {
-    let path = std::env::var_os("BATON").map(PathBuf::from);
-    if path.is_none() {
-        eprintln!("BATON is not set: the real baton is not run");
-    }
-    path
+fn baton() -> PathBuf {
+    testbed::tools::locate("baton").unwrap()
 }
 
 fn run(baton: &Path, file: &Path, arguments: &[&str]) -> String {
@@ -144,7 +140,7 @@ fn count(list: &Value, name: &str) -> usize {
 
 #[test]
 fn baton_shows_what_was_written() {
-    let Some(baton) = baton() else { return };
+    let baton = baton();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sync.c1z");
     write(folder.path(), 0, 10).pack(&file).unwrap();
@@ -174,7 +170,7 @@ fn baton_shows_what_was_written() {
 
 #[test]
 fn baton_exports_what_was_written() {
-    let Some(baton) = baton() else { return };
+    let baton = baton();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sync.c1z");
     write(folder.path(), 0, 4).pack(&file).unwrap();
@@ -186,7 +182,7 @@ fn baton_exports_what_was_written() {
 
 #[test]
 fn baton_compares_the_runs_of_a_pair() {
-    let Some(baton) = baton() else { return };
+    let baton = baton();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pair.c1z");
     let (first, second) = (write(folder.path(), 0, 4), write(folder.path(), 1, 5));
