@@ -38,9 +38,10 @@ pub(super) struct Run {
     /// How long to keep the snapshots of a connector that was deleted.
     #[arg(long, env = "CONNECTOR_SNAPSHOT_RETENTION", default_value = "168h", value_parser = duration)]
     snapshot_retention: Duration,
-    /// The folder for scratch files.
-    #[arg(long, env = "CONNECTOR_SCRATCH_DIR", default_value_os_t = std::env::temp_dir())]
-    scratch_dir: PathBuf,
+    /// The folder for scratch files, below which this instance has one of its own. .scratch in the folder of the
+    /// snapshots where it is absent.
+    #[arg(long, env = "CONNECTOR_SCRATCH_DIR")]
+    scratch_dir: Option<PathBuf>,
     /// A host that credentials may be sent to: a name, or *.suffix. Repeat it, or separate by commas.
     #[arg(
         long = "allow-upstream-host",
@@ -112,11 +113,9 @@ impl Run {
         let hosts = HostPolicy::new(&self.allow_upstream_hosts)?.with_loopback(self.allow_loopback);
         std::fs::create_dir_all(&self.snapshot_dir)
             .map_err(|error| format!("--snapshot-dir {}: {error}", self.snapshot_dir.display()))?;
-        let snapshots = Snapshots::new(
-            DirectoryStore::new(&self.snapshot_dir),
-            self.scratch_dir.clone(),
-            self.snapshot_keep.get(),
-        );
+        let scratch = self.scratch()?;
+        let store = DirectoryStore::new(&self.snapshot_dir);
+        let snapshots = Snapshots::new(store, scratch, self.snapshot_keep.get());
         let listener = listen("--listen", self.listen).await?;
         if !self.snapshot_listen.ip().is_loopback() {
             return Err(
@@ -189,6 +188,20 @@ impl Visitor for Controllers<'_> {
         self.readiness.awaits(K::KIND);
         let context = Arc::clone(&self.context);
         Box::pin(controller::control::<K>(context, woken, self.readiness.clone(), self.stop.clone()))
+    }
+}
+
+impl Run {
+    /// This instance's own scratch folder, without what a killed predecessor left there.
+    fn scratch(&self) -> Result<PathBuf, Failed> {
+        let folder = self.scratch_dir.clone().unwrap_or_else(|| self.snapshot_dir.join(".scratch"));
+        let own = folder.join(&self.instance);
+        let cleared = match std::fs::remove_dir_all(&own) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => std::fs::create_dir_all(&own),
+        };
+        cleared.map_err(|error| format!("--scratch-dir {}: {error}", folder.display()))?;
+        Ok(own)
     }
 }
 

@@ -10,7 +10,7 @@ use kube::runtime::controller::Action as Requeue;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use crate::api::{self, ConnectorStatus, InvalidDuration, Reason, Trigger};
+use crate::api::{self, ConnectorStatus, InvalidDuration, Phase, Reason, Trigger};
 use crate::connectors::http::HostPolicy;
 use crate::kinds::Kind;
 use crate::server::Metrics;
@@ -103,6 +103,11 @@ impl Context {
     /// A reconcile could not be finished.
     pub(super) fn reconcile_failed(&self, kind: &'static str) {
         self.shared.metrics.reconcile_failed(kind);
+    }
+
+    /// The watch shows the object.
+    pub(super) fn saw<K: Kind>(&self, key: &ObjectKey, object: &K) {
+        self.unseen.saw(key, object.status());
     }
 
     /// The object is gone: stop its run, forget it.
@@ -296,13 +301,13 @@ impl<K: Kind> Subject<'_, K> {
             place: 0.5,
         });
         let after = status::ended(&self.status, &outcome, &timing);
-        let due = after.next_sync_time.as_ref().map(|time| time.0);
         context.shared.metrics.run_ended(&self.key, &outcome);
         if self.write(context, after).await? == Written::ObjectGone {
             return Ok(Requeue::await_change());
         }
         context.shared.queue.forget(&self.key, &outcome.id);
-        Ok(due.map_or_else(Requeue::await_change, |due| self.wait(due)))
+        // What changed while it ran was not acted on yet.
+        Ok(Requeue::requeue(Duration::ZERO))
     }
 
     fn wait(&self, until: Timestamp) -> Requeue {
@@ -344,10 +349,13 @@ impl<K: Kind> Subject<'_, K> {
             }
             Err(error) => return Err(Error::Status(error)),
         }
-        context.unseen.written(&self.key, after.clone());
         context.shared.metrics.status_is(&self.key, &after);
-        if let Some(news) = News::of(&self.status, &after) {
-            news.log();
+        let (news, after_phase) = (News::of(&self.status, &after), after.phase);
+        context.unseen.written(&self.key, after);
+        if let Some(news) = news {
+            if matches!(after_phase, Some(Phase::Syncing | Phase::Suspended)) {
+                tracing::info!(reason = news.reason, "{}", news.note);
+            }
             context.events.publish(self.object.object_ref(&()), &news, self.now).await;
         }
         Ok(Written::Stored)

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::access::Counts;
+use crate::access::in_words;
 use crate::api::{
     ChangeStatus, Class, ConditionType, ConnectorStatus, LastPublished, LastSync, Phase, Reason, Trigger,
 };
@@ -118,8 +118,7 @@ fn succeeded(after: &mut ConnectorStatus, outcome: &Outcome, published: &Publish
     let message = format!("Read {}.", in_words(&published.counts));
     after.phase = Some(Phase::Connected);
     after.set_condition(ConditionType::Ready, "True", Reason::Succeeded, &message, now);
-    let accepted = "The upstream accepts the credential.";
-    after.set_condition(ConditionType::Connected, "True", Reason::Succeeded, accepted, now);
+    accepted(after, now);
     after.remove_condition(ConditionType::Reconciling);
     after.remove_condition(ConditionType::Stalled);
     after.last_published = Some(LastPublished {
@@ -142,24 +141,32 @@ fn failed(after: &mut ConnectorStatus, outcome: &Outcome, failure: &Failure, tim
     after.consecutive_failures = Some(failures);
     after.phase = Some(if class == Class::WaitForSecret { Phase::Pending } else { Phase::Error });
     after.set_condition(ConditionType::Ready, "False", failure.reason, &failure.message, now);
-    let connected = match (class, failure.authenticated) {
-        (Class::WaitForSecret, _) => "Unknown",
-        (Class::Retry, true) => "True",
-        _ => "False",
+    match (class, failure.authenticated) {
+        (Class::Retry, true) => accepted(after, now),
+        (class, _) => {
+            let connected = if class == Class::WaitForSecret { "Unknown" } else { "False" };
+            after.set_condition(ConditionType::Connected, connected, failure.reason, &failure.message, now);
+        }
+    }
+    let pair = match class {
+        Class::WaitForSecret => Some(ConditionType::Reconciling),
+        Class::WaitForChange => Some(ConditionType::Stalled),
+        Class::Retry => None,
     };
-    after.set_condition(ConditionType::Connected, connected, failure.reason, &failure.message, now);
-    after.remove_condition(ConditionType::Reconciling);
-    after.remove_condition(ConditionType::Stalled);
-    match class {
-        Class::WaitForSecret => {
-            after.set_condition(ConditionType::Reconciling, "True", failure.reason, &failure.message, now);
+    // One that stays true keeps the time since when it is.
+    for type_ in [ConditionType::Reconciling, ConditionType::Stalled] {
+        if pair == Some(type_) {
+            after.set_condition(type_, "True", failure.reason, &failure.message, now);
+        } else {
+            after.remove_condition(type_);
         }
-        Class::WaitForChange => {
-            after.set_condition(ConditionType::Stalled, "True", failure.reason, &failure.message, now);
-        }
-        Class::Retry => {}
     }
     after.next_sync_time = Some(Time(timing.after_failure(class, failures, failure.retry_after, now)));
+}
+
+fn accepted(after: &mut ConnectorStatus, now: Timestamp) {
+    let message = "The upstream accepts the credential.";
+    after.set_condition(ConditionType::Connected, "True", Reason::Succeeded, message, now);
 }
 
 /// Reading is switched off.
@@ -193,67 +200,10 @@ fn keep(status: &mut ConnectorStatus, type_: ConditionType) {
     }
 }
 
-/// `3 organizations, 40 teams, 5,000 users and 6,000 grants`: what people look for, the grants last.
-pub fn in_words(counts: &Counts) -> String {
-    let of = |scope: &&String, count: &u64| match scope.as_str() {
-        "entitlements" => false,
-        "grants" => *count > 0,
-        _ => true,
-    };
-    let mut counted: Vec<(&String, u64)> = counts
-        .iter()
-        .filter(|(scope, count)| of(scope, count))
-        .map(|(scope, count)| (scope, *count))
-        .collect();
-    counted.sort_by_key(|(scope, _)| scope.as_str() == "grants");
-    let parts: Vec<String> = counted
-        .into_iter()
-        .map(|(scope, count)| format!("{} {}", thousands(count), noun(scope, count)))
-        .collect();
-    match parts.split_last() {
-        None => "nothing".to_owned(),
-        Some((only, [])) => only.clone(),
-        Some((last, others)) => format!("{} and {last}", others.join(", ")),
-    }
-}
-
-fn noun(plural: &str, count: u64) -> &str {
-    if count == 1 { plural.strip_suffix('s').unwrap_or(plural) } else { plural }
-}
-
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 /// A status holds whole seconds, and what is compared with a stored one must too.
 fn whole_seconds(moment: Timestamp) -> Time {
     Time(Timestamp::from_second(moment.as_second()).unwrap_or(moment))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn counts(counts: &[(&str, u64)]) -> Counts {
-        counts.iter().map(|(scope, count)| ((*scope).to_owned(), *count)).collect()
-    }
-
-    #[test]
-    fn counts_are_told_as_a_person_would() {
-        let planetscale =
-            [("users", 5000), ("organizations", 3), ("teams", 1), ("grants", 6000), ("entitlements", 7)];
-        assert_eq!(in_words(&counts(&planetscale)), "3 organizations, 1 team, 5,000 users and 6,000 grants");
-        assert_eq!(
-            in_words(&counts(&[("users", 1_234_567), ("grants", 0), ("entitlements", 0)])),
-            "1,234,567 users"
-        );
-    }
-}
+mod tests;
