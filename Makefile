@@ -9,7 +9,7 @@ SHELL := bash
 NOT_OURS := Namespace,ServiceAccount,ClusterRole,ClusterRoleBinding,Secret,ConfigMap,CustomResourceDefinition
 
 help: ## Say what there is to make
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-7s %s\n", $$1, $$2 }'
 
 tools: ## Build the real parts that are not built yet: kube-apiserver, etcd, kubectl, baton, ... (see tools/README.md)
 	@tools/build
