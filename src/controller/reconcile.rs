@@ -122,6 +122,15 @@ impl Context {
     }
 }
 
+/// What came of writing a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// It is stored, or was already.
+    Stored,
+    /// There is no such object any more.
+    ObjectGone,
+}
+
 /// The object of a reconcile, with what every step needs of it.
 struct Subject<'a, K> {
     object: &'a Arc<K>,
@@ -197,7 +206,9 @@ impl<K: Kind> Subject<'_, K> {
         let id = SyncId::new(self.now);
         if trigger.announced() {
             let begun = self.begun(id.as_str(), trigger, self.now);
-            self.write(context, status::begun(&self.status, &begun)).await?;
+            if self.write(context, status::begun(&self.status, &begun)).await? == Written::ObjectGone {
+                return Ok(Requeue::await_change());
+            }
         }
         let plan = Plan {
             id: id.clone(),
@@ -287,7 +298,9 @@ impl<K: Kind> Subject<'_, K> {
         let after = status::ended(&self.status, &outcome, &timing);
         let due = after.next_sync_time.as_ref().map(|time| time.0);
         context.shared.metrics.run_ended(&self.key, &outcome);
-        self.write(context, after).await?;
+        if self.write(context, after).await? == Written::ObjectGone {
+            return Ok(Requeue::await_change());
+        }
         context.shared.queue.forget(&self.key, &outcome.id);
         Ok(due.map_or_else(Requeue::await_change, |due| self.wait(due)))
     }
@@ -310,9 +323,9 @@ impl<K: Kind> Subject<'_, K> {
     }
 
     /// Writes the status where it differs from the one stored, and tells of the transition.
-    async fn write(&self, context: &Context, after: ConnectorStatus) -> Result<(), Error> {
+    async fn write(&self, context: &Context, after: ConnectorStatus) -> Result<Written, Error> {
         if after == self.status {
-            return Ok(());
+            return Ok(Written::Stored);
         }
         let api: Api<K> = Api::namespaced(context.shared.client.clone(), &self.key.namespace);
         let patch = json!({
@@ -327,7 +340,7 @@ impl<K: Kind> Subject<'_, K> {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.is_not_found() => {
                 context.forget(&self.key);
-                return Ok(());
+                return Ok(Written::ObjectGone);
             }
             Err(error) => return Err(Error::Status(error)),
         }
@@ -337,7 +350,7 @@ impl<K: Kind> Subject<'_, K> {
             news.log();
             context.events.publish(self.object.object_ref(&()), &news, self.now).await;
         }
-        Ok(())
+        Ok(Written::Stored)
     }
 }
 

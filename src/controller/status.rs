@@ -193,13 +193,22 @@ fn keep(status: &mut ConnectorStatus, type_: ConditionType) {
     }
 }
 
-/// `3 organizations, 5,000 users, 40 teams and 6,000 grants`: what people look for, in a fixed order.
+/// `3 organizations, 40 teams, 5,000 users and 6,000 grants`: what people look for, the grants last.
 pub fn in_words(counts: &Counts) -> String {
-    let parts: Vec<String> = counts
+    let of = |scope: &&String, count: &u64| match scope.as_str() {
+        "entitlements" => false,
+        "grants" => *count > 0,
+        _ => true,
+    };
+    let mut counted: Vec<(&String, u64)> = counts
         .iter()
-        .filter(|(scope, _)| scope.as_str() != "entitlements")
-        .filter(|(scope, count)| **count > 0 || scope.as_str() != "grants")
-        .map(|(scope, count)| format!("{} {}", thousands(*count), noun(scope, *count)))
+        .filter(|(scope, count)| of(scope, count))
+        .map(|(scope, count)| (scope, *count))
+        .collect();
+    counted.sort_by_key(|(scope, _)| scope.as_str() == "grants");
+    let parts: Vec<String> = counted
+        .into_iter()
+        .map(|(scope, count)| format!("{} {}", thousands(count), noun(scope, count)))
         .collect();
     match parts.split_last() {
         None => "nothing".to_owned(),
@@ -227,4 +236,24 @@ fn thousands(number: u64) -> String {
 /// A status holds whole seconds, and what is compared with a stored one must too.
 fn whole_seconds(moment: Timestamp) -> Time {
     Time(Timestamp::from_second(moment.as_second()).unwrap_or(moment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(counts: &[(&str, u64)]) -> Counts {
+        counts.iter().map(|(scope, count)| ((*scope).to_owned(), *count)).collect()
+    }
+
+    #[test]
+    fn counts_are_told_as_a_person_would() {
+        let planetscale =
+            [("users", 5000), ("organizations", 3), ("teams", 1), ("grants", 6000), ("entitlements", 7)];
+        assert_eq!(in_words(&counts(&planetscale)), "3 organizations, 1 team, 5,000 users and 6,000 grants");
+        assert_eq!(
+            in_words(&counts(&[("users", 1_234_567), ("grants", 0), ("entitlements", 0)])),
+            "1,234,567 users"
+        );
+    }
 }
