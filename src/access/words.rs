@@ -2,22 +2,12 @@
 
 use super::Counts;
 
-/// `3 organizations, 40 teams, 5,000 users and 6,000 grants`: what people look for, the grants last.
+/// `3 organizations, 40 teams, 5,000 users and 6,000 grants`: what people look for, the grants between them last.
 pub fn in_words(counts: &Counts) -> String {
-    let of = |scope: &&String, count: &u64| match scope.as_str() {
-        "entitlements" => false,
-        "grants" => *count > 0,
-        _ => true,
-    };
-    let mut counted: Vec<(&String, u64)> = counts
-        .iter()
-        .filter(|(scope, count)| of(scope, count))
-        .map(|(scope, count)| (scope, *count))
-        .collect();
-    counted.sort_by_key(|(scope, _)| scope.as_str() == "grants");
-    let parts: Vec<String> = counted
-        .into_iter()
-        .map(|(scope, count)| format!("{} {}", thousands(count), noun(scope, count)))
+    let resources = counts.iter().filter(|(scope, _)| !["entitlements", "grants"].contains(&scope.as_str()));
+    let parts: Vec<String> = resources
+        .chain(counts.iter().filter(|(scope, count)| scope.as_str() == "grants" && **count > 0))
+        .map(|(scope, count)| format!("{} {}", thousands(*count), noun(scope, *count)))
         .collect();
     match parts.split_last() {
         None => "nothing".to_owned(),

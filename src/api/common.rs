@@ -19,7 +19,10 @@ pub struct CommonSpec {
     /// How long one run may take, such as 30m. The operator's --default-timeout (30m) where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 32))]
-    #[x_kube(validation = Rule::new("self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')").message("timeout must be a duration such as 30m or 1h30m"))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')").message("timeout must be a duration such as 30m or 1h30m"),
+        validation = Rule::new("self.matches('[1-9]')").message("timeout must be more than nothing: leave it out for the operator's default")
+    )]
     pub timeout: Option<SpecDuration>,
     /// True stops reading. A run under way is cancelled; what was published stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -79,7 +79,7 @@ pub struct PlanetScaleConnectorSpec {
     /// service-token. The token needs the read_organization access.
     pub service_token_secret_ref: SecretKeyRef,
     /// The origin of the PlanetScale API: https://api.planetscale.com for the standard cloud.
-    #[schemars(length(min = 1, max = 300), extend("format" = "uri"))]
+    #[schemars(length(min = 1, max = 300))]
     #[x_kube(
         validation = Rule::new("self.startsWith('https://') || self.matches('^http://(localhost|127[.]0[.]0[.]1|[[]::1[]])(:[0-9]+)?/?$')").message("apiUrl must start with https:// (http:// only for localhost, 127.0.0.1 and [::1])"),
         validation = Rule::new("self.matches('^[a-z]+://([A-Za-z0-9.-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?/?$')").message("apiUrl must be an origin such as https://api.planetscale.com: no path, no query and no user name")

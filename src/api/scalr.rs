@@ -80,7 +80,7 @@ pub struct ScalrConnectorSpec {
     pub api_token_secret_ref: SecretKeyRef,
     /// Only for self-hosted Scalr: the origin to use instead of https://<account>.scalr.io.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 300), extend("format" = "uri"))]
+    #[schemars(length(min = 1, max = 300))]
     #[x_kube(
         validation = Rule::new("self.startsWith('https://') || self.matches('^http://(localhost|127[.]0[.]0[.]1|[[]::1[]])(:[0-9]+)?/?$')").message("baseUrl must start with https:// (http:// only for localhost, 127.0.0.1 and [::1])"),
         validation = Rule::new("self.matches('^[a-z]+://([A-Za-z0-9.-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?/?$')").message("baseUrl must be an origin such as https://scalr.example.com: no path, no query and no user name")

@@ -96,7 +96,7 @@ fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
             format!("Create a new {} and put it into {}.", credential.name, credential.place),
         ),
         ReadError::Forbidden { .. } => {
-            (Reason::Forbidden, format!("Give that access to the owner of {credential}."))
+            (Reason::Forbidden, format!("Give that access to {credential}, or to the user it belongs to."))
         }
         ReadError::NotFound(_) => (
             Reason::AccountNotFound,
