@@ -192,8 +192,7 @@ async fn a_failed_run_exits_with_1_says_why_and_leaves_the_older_file_as_it_was(
         format!(
             "error: ScalrConnector identity/acme: Scalr refused the credential: GET \
              {authority}/api/iacp/v3/accounts answered 401 Unauthorized: The authentication token is absent or \
-             invalid. Create a new token and put it where it is read from: the API token in key api-token of \
-             Secret scalr-acme.\n"
+             invalid. Create a new API token and put it into key api-token of Secret scalr-acme.\n"
         )
     );
     assert_eq!(std::fs::read(&snapshot).unwrap(), before);

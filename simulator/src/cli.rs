@@ -49,12 +49,13 @@ pub(crate) struct ServeArgs {
     /// The number of organizations, named org-1, org-2, and so on.
     #[arg(long, value_name = "N", default_value_t = 2)]
     organizations: usize,
-    /// The number of members of each organization; every tenth is a member of all of them.
-    #[arg(long, value_name = "N", default_value_t = 30)]
-    members: usize,
-    /// The number of teams of each organization.
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    teams: usize,
+    /// The number of members of each organization; every tenth is a member of all of them. Several numbers, separated
+    /// by commas, are for one organization each, and the last one for the rest.
+    #[arg(long, value_name = "N", default_value = "30", value_delimiter = ',')]
+    members: Vec<usize>,
+    /// The number of teams of each organization, or several numbers as for --members.
+    #[arg(long, value_name = "N", default_value = "3", value_delimiter = ',')]
+    teams: Vec<usize>,
     /// The number of members of each team.
     #[arg(long, value_name = "N", default_value_t = 5)]
     team_members: usize,
@@ -90,15 +91,23 @@ impl ServeArgs {
         PlanetScaleConfig {
             listen: self.planetscale_listen,
             token: self.planetscale_token.clone(),
-            organizations: OrganizationSize::several(
-                self.organizations,
-                self.members,
-                self.teams,
-                self.team_members,
-            ),
+            organizations: self.organizations(),
             analysts: self.analysts,
             seed: self.seed,
             latency: Duration::from_millis(self.latency_ms),
         }
     }
+    fn organizations(&self) -> Vec<OrganizationSize> {
+        let mut sizes = OrganizationSize::several(self.organizations, 0, 0, self.team_members);
+        for (index, size) in sizes.iter_mut().enumerate() {
+            size.members = number_for(&self.members, index);
+            size.teams = number_for(&self.teams, index);
+        }
+        sizes
+    }
+}
+
+/// The number for the organization at `index`; the last one where there are fewer.
+fn number_for(numbers: &[usize], index: usize) -> usize {
+    numbers.get(index).or(numbers.last()).copied().unwrap_or_default()
 }

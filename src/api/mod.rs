@@ -2,9 +2,6 @@
 //!
 //! Only types, their schemas and their rules: nothing here talks to anything.
 
-// What KubeSchema expands to has public items inside functions.
-#![allow(unreachable_pub)]
-
 mod common;
 mod condition;
 mod duration;

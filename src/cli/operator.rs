@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,6 @@ use crate::server::{self, Metrics, Readiness};
 use crate::snapshot::DirectoryStore;
 use crate::sync::{ObjectKey, Queue, Snapshots};
 
-use super::scratch::Scratch;
 use super::{Failed, runtime};
 
 /// How long a stop may take before the program ends all the same; the chart's grace is longer.
@@ -39,9 +38,10 @@ pub(super) struct Run {
     /// How long to keep the snapshots of a connector that was deleted.
     #[arg(long, env = "CONNECTOR_SNAPSHOT_RETENTION", default_value = "168h", value_parser = duration)]
     snapshot_retention: Duration,
-    /// Where to make a folder for scratch files.
-    #[arg(long, env = "CONNECTOR_SCRATCH_DIR", default_value_os_t = std::env::temp_dir())]
-    scratch_dir: PathBuf,
+    /// The folder for scratch files, below which this instance has one of its own. .scratch in the folder of the
+    /// snapshots where it is absent.
+    #[arg(long, env = "CONNECTOR_SCRATCH_DIR")]
+    scratch_dir: Option<PathBuf>,
     /// A host that credentials may be sent to: a name, or *.suffix. Repeat it, or separate by commas.
     #[arg(
         long = "allow-upstream-host",
@@ -96,9 +96,7 @@ impl Run {
     async fn operate(self) -> Result<(), Failed> {
         let stop = CancellationToken::new();
         let signals = signals()?;
-        let scratch = Scratch::claim(&self.scratch_dir)
-            .map_err(|error| format!("--scratch-dir {}: {error}", self.scratch_dir.display()))?;
-        let running = self.start(&stop, scratch.path()).await?;
+        let running = self.start(&stop).await?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "The operator has started");
         signals.await;
         tracing::info!("Stopping: runs under way are cancelled, and will begin again");
@@ -111,15 +109,13 @@ impl Run {
     }
 
     /// Starts every part. What is returned ends when all have ended after `stop`.
-    async fn start(self, stop: &CancellationToken, scratch: &Path) -> Result<BoxFuture<'static, ()>, Failed> {
+    async fn start(self, stop: &CancellationToken) -> Result<BoxFuture<'static, ()>, Failed> {
         let hosts = HostPolicy::new(&self.allow_upstream_hosts)?.with_loopback(self.allow_loopback);
         std::fs::create_dir_all(&self.snapshot_dir)
             .map_err(|error| format!("--snapshot-dir {}: {error}", self.snapshot_dir.display()))?;
-        let snapshots = Snapshots::new(
-            DirectoryStore::new(&self.snapshot_dir),
-            scratch.to_owned(),
-            self.snapshot_keep.get(),
-        );
+        let scratch = self.scratch()?;
+        let store = DirectoryStore::new(&self.snapshot_dir);
+        let snapshots = Snapshots::new(store, scratch, self.snapshot_keep.get());
         let listener = listen("--listen", self.listen).await?;
         if !self.snapshot_listen.ip().is_loopback() {
             return Err(
@@ -192,6 +188,20 @@ impl Visitor for Controllers<'_> {
         self.readiness.awaits(K::KIND);
         let context = Arc::clone(&self.context);
         Box::pin(controller::control::<K>(context, woken, self.readiness.clone(), self.stop.clone()))
+    }
+}
+
+impl Run {
+    /// This instance's own scratch folder, without what a killed predecessor left there.
+    fn scratch(&self) -> Result<PathBuf, Failed> {
+        let folder = self.scratch_dir.clone().unwrap_or_else(|| self.snapshot_dir.join(".scratch"));
+        let own = folder.join(&self.instance);
+        let cleared = match std::fs::remove_dir_all(&own) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => std::fs::create_dir_all(&own),
+        };
+        cleared.map_err(|error| format!("--scratch-dir {}: {error}", folder.display()))?;
+        Ok(own)
     }
 }
 

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::access::Counts;
+use crate::access::{Counts, in_words};
 use crate::api::{ChangeStatus, Class, Phase};
-use crate::controller::in_words;
 use crate::sync::Outcome;
 
 use super::sync::Scope;

@@ -73,12 +73,20 @@ impl Sync {
 }
 
 async fn read_all(jobs: Vec<Job>, out: &Path) -> Vec<SyncResult> {
-    let bars = Bars::new();
-    let reading = futures::stream::iter(jobs).map(|job| read(job, out, &bars));
-    reading.buffered(AT_ONCE).collect().await
+    let (bars, cancel) = (Bars::new(), CancellationToken::new());
+    let interrupted = cancel.clone();
+    let listening = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            interrupted.cancel();
+        }
+    });
+    let reading = futures::stream::iter(jobs).map(|job| read(job, out, &bars, cancel.clone()));
+    let results = reading.buffered(AT_ONCE).collect().await;
+    listening.abort();
+    results
 }
 
-async fn read(job: Job, out: &Path, bars: &Bars) -> SyncResult {
+async fn read(job: Job, out: &Path, bars: &Bars, cancel: CancellationToken) -> SyncResult {
     let title = format!("{} {}/{}", job.kind, job.namespace, job.name);
     let bar = bars.add(&title);
     let file = format!("{}-{}-{}.c1z", job.kind.to_lowercase(), job.namespace, job.name);
@@ -92,7 +100,6 @@ async fn read(job: Job, out: &Path, bars: &Bars) -> SyncResult {
         timeout: job.timeout,
         scratch: out.to_owned(),
     };
-    let cancel = CancellationToken::new();
     let watch = |progress| bar.follow(progress);
     let outcome: Option<Outcome> = run(plan, job.source.as_ref(), &destination, watch, cancel).await;
     bar.finish();

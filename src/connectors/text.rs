@@ -12,6 +12,9 @@ pub(super) const NAME_BYTES: usize = 1024;
 /// The longest description that C1 takes, in bytes (`Resource.description`).
 pub(super) const DESCRIPTION_BYTES: usize = 2048;
 
+/// The longest email address (RFC 5321, section 4.5.3.1: 64 bytes, `@`, 255 bytes).
+const EMAIL_BYTES: usize = 320;
+
 /// The longest id taken from upstream. Both vendors' are under 40 bytes.
 const ID_BYTES: usize = 128;
 
@@ -60,6 +63,11 @@ fn is_invisible(character: char) -> bool {
 /// `text` cleaned, where anything is left of it.
 pub(super) fn clean_some(text: Option<&str>, max: usize) -> Option<String> {
     text.map(|text| clean(text, max)).filter(|text| !text.is_empty())
+}
+
+/// The email address in `text`, where there is one: cleaned, but never cut, for half an address is somebody else's.
+pub(super) fn email(text: Option<&str>) -> Option<String> {
+    clean_some(text, EMAIL_BYTES + 1).filter(|email| email.len() <= EMAIL_BYTES)
 }
 
 /// The time in `text`, where it is one (RFC 3339, with or without fractions). No person's access hangs on it, so
@@ -131,6 +139,15 @@ mod tests {
         #[case] good: bool,
     ) {
         assert_eq!(is_id(id), good);
+    }
+
+    #[test]
+    fn an_email_is_never_cut() {
+        assert_eq!(email(Some(" ada@example.com\n")).as_deref(), Some("ada@example.com"));
+        assert_eq!(email(Some(&"a".repeat(320))).map(|email| email.len()), Some(320));
+        assert_eq!(email(Some(&"a".repeat(321))), None);
+        assert_eq!(email(Some(" ")), None);
+        assert_eq!(email(None), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
 
-use crate::api::{Class, ConditionType, ConnectorStatus, Reason};
+use crate::api::{ConditionType, ConnectorStatus, Reason};
 
 /// The API server takes no longer note.
 const LONGEST_NOTE: usize = 1024;
@@ -46,19 +46,6 @@ impl News {
         let warning = ready.status == "False";
         let reason = if warning { ready.reason.clone() } else { "Connected".to_owned() };
         Some(Self { warning, reason, note: ready.message.clone() })
-    }
-
-    /// The same sentence in the log, at the level that it deserves.
-    pub(super) fn log(&self) {
-        let class = Reason::ALL
-            .iter()
-            .find(|reason| reason.as_str() == self.reason)
-            .and_then(|reason| reason.class());
-        match (self.warning, class) {
-            (false, _) => tracing::info!(reason = self.reason, "{}", self.note),
-            (true, Some(Class::WaitForSecret)) => tracing::warn!(reason = self.reason, "{}", self.note),
-            (true, _) => tracing::error!(reason = self.reason, "{}", self.note),
-        }
     }
 }
 

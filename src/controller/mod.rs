@@ -17,5 +17,4 @@ mod watch;
 pub use reconcile::{Context, Error, FIELD_MANAGER, Shared, reconcile};
 pub use schedule::{Defaults, Timing};
 pub use secrets::SecretIndex;
-pub use status::in_words;
 pub use watch::{control, watch_secrets};

@@ -10,7 +10,7 @@ use kube::runtime::controller::Action as Requeue;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use crate::api::{self, ConnectorStatus, InvalidDuration, Reason, Trigger};
+use crate::api::{self, ConnectorStatus, InvalidDuration, Phase, Reason, Trigger};
 use crate::connectors::http::HostPolicy;
 use crate::kinds::Kind;
 use crate::server::Metrics;
@@ -105,6 +105,11 @@ impl Context {
         self.shared.metrics.reconcile_failed(kind);
     }
 
+    /// The watch shows the object.
+    pub(super) fn saw<K: Kind>(&self, key: &ObjectKey, object: &K) {
+        self.unseen.saw(key, object.status());
+    }
+
     /// The object is gone: stop its run, forget it.
     pub(super) fn forget(&self, key: &ObjectKey) {
         self.shared.queue.cancel(key);
@@ -120,6 +125,15 @@ impl Context {
         self.shared.secrets.retain(kind, &keep);
         self.shared.metrics.retain(kind, &keep);
     }
+}
+
+/// What came of writing a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// It is stored, or was already.
+    Stored,
+    /// There is no such object any more.
+    ObjectGone,
 }
 
 /// The object of a reconcile, with what every step needs of it.
@@ -197,7 +211,9 @@ impl<K: Kind> Subject<'_, K> {
         let id = SyncId::new(self.now);
         if trigger.announced() {
             let begun = self.begun(id.as_str(), trigger, self.now);
-            self.write(context, status::begun(&self.status, &begun)).await?;
+            if self.write(context, status::begun(&self.status, &begun)).await? == Written::ObjectGone {
+                return Ok(Requeue::await_change());
+            }
         }
         let plan = Plan {
             id: id.clone(),
@@ -285,11 +301,13 @@ impl<K: Kind> Subject<'_, K> {
             place: 0.5,
         });
         let after = status::ended(&self.status, &outcome, &timing);
-        let due = after.next_sync_time.as_ref().map(|time| time.0);
         context.shared.metrics.run_ended(&self.key, &outcome);
-        self.write(context, after).await?;
+        if self.write(context, after).await? == Written::ObjectGone {
+            return Ok(Requeue::await_change());
+        }
         context.shared.queue.forget(&self.key, &outcome.id);
-        Ok(due.map_or_else(Requeue::await_change, |due| self.wait(due)))
+        // What changed while it ran was not acted on yet.
+        Ok(Requeue::requeue(Duration::ZERO))
     }
 
     fn wait(&self, until: Timestamp) -> Requeue {
@@ -310,9 +328,9 @@ impl<K: Kind> Subject<'_, K> {
     }
 
     /// Writes the status where it differs from the one stored, and tells of the transition.
-    async fn write(&self, context: &Context, after: ConnectorStatus) -> Result<(), Error> {
+    async fn write(&self, context: &Context, after: ConnectorStatus) -> Result<Written, Error> {
         if after == self.status {
-            return Ok(());
+            return Ok(Written::Stored);
         }
         let api: Api<K> = Api::namespaced(context.shared.client.clone(), &self.key.namespace);
         let patch = json!({
@@ -327,17 +345,20 @@ impl<K: Kind> Subject<'_, K> {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.is_not_found() => {
                 context.forget(&self.key);
-                return Ok(());
+                return Ok(Written::ObjectGone);
             }
             Err(error) => return Err(Error::Status(error)),
         }
-        context.unseen.written(&self.key, after.clone());
         context.shared.metrics.status_is(&self.key, &after);
-        if let Some(news) = News::of(&self.status, &after) {
-            news.log();
+        let (news, after_phase) = (News::of(&self.status, &after), after.phase);
+        context.unseen.written(&self.key, after);
+        if let Some(news) = news {
+            if matches!(after_phase, Some(Phase::Syncing | Phase::Suspended)) {
+                tracing::info!(reason = news.reason, "{}", news.note);
+            }
             context.events.publish(self.object.object_ref(&()), &news, self.now).await;
         }
-        Ok(())
+        Ok(Written::Stored)
     }
 }
 

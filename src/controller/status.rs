@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::access::Counts;
+use crate::access::in_words;
 use crate::api::{
     ChangeStatus, Class, ConditionType, ConnectorStatus, LastPublished, LastSync, Phase, Reason, Trigger,
 };
@@ -118,8 +118,7 @@ fn succeeded(after: &mut ConnectorStatus, outcome: &Outcome, published: &Publish
     let message = format!("Read {}.", in_words(&published.counts));
     after.phase = Some(Phase::Connected);
     after.set_condition(ConditionType::Ready, "True", Reason::Succeeded, &message, now);
-    let accepted = "The upstream accepts the credential.";
-    after.set_condition(ConditionType::Connected, "True", Reason::Succeeded, accepted, now);
+    accepted(after, now);
     after.remove_condition(ConditionType::Reconciling);
     after.remove_condition(ConditionType::Stalled);
     after.last_published = Some(LastPublished {
@@ -142,24 +141,32 @@ fn failed(after: &mut ConnectorStatus, outcome: &Outcome, failure: &Failure, tim
     after.consecutive_failures = Some(failures);
     after.phase = Some(if class == Class::WaitForSecret { Phase::Pending } else { Phase::Error });
     after.set_condition(ConditionType::Ready, "False", failure.reason, &failure.message, now);
-    let connected = match (class, failure.authenticated) {
-        (Class::WaitForSecret, _) => "Unknown",
-        (Class::Retry, true) => "True",
-        _ => "False",
+    match (class, failure.authenticated) {
+        (Class::Retry, true) => accepted(after, now),
+        (class, _) => {
+            let connected = if class == Class::WaitForSecret { "Unknown" } else { "False" };
+            after.set_condition(ConditionType::Connected, connected, failure.reason, &failure.message, now);
+        }
+    }
+    let pair = match class {
+        Class::WaitForSecret => Some(ConditionType::Reconciling),
+        Class::WaitForChange => Some(ConditionType::Stalled),
+        Class::Retry => None,
     };
-    after.set_condition(ConditionType::Connected, connected, failure.reason, &failure.message, now);
-    after.remove_condition(ConditionType::Reconciling);
-    after.remove_condition(ConditionType::Stalled);
-    match class {
-        Class::WaitForSecret => {
-            after.set_condition(ConditionType::Reconciling, "True", failure.reason, &failure.message, now);
+    // One that stays true keeps the time since when it is.
+    for type_ in [ConditionType::Reconciling, ConditionType::Stalled] {
+        if pair == Some(type_) {
+            after.set_condition(type_, "True", failure.reason, &failure.message, now);
+        } else {
+            after.remove_condition(type_);
         }
-        Class::WaitForChange => {
-            after.set_condition(ConditionType::Stalled, "True", failure.reason, &failure.message, now);
-        }
-        Class::Retry => {}
     }
     after.next_sync_time = Some(Time(timing.after_failure(class, failures, failure.retry_after, now)));
+}
+
+fn accepted(after: &mut ConnectorStatus, now: Timestamp) {
+    let message = "The upstream accepts the credential.";
+    after.set_condition(ConditionType::Connected, "True", Reason::Succeeded, message, now);
 }
 
 /// Reading is switched off.
@@ -193,53 +200,10 @@ fn keep(status: &mut ConnectorStatus, type_: ConditionType) {
     }
 }
 
-/// `3 organizations, 40 teams, 5,000 users and 6,000 grants`: what people look for, the grants between them last.
-pub fn in_words(counts: &Counts) -> String {
-    let resources = counts.iter().filter(|(scope, _)| !["entitlements", "grants"].contains(&scope.as_str()));
-    let parts: Vec<String> = resources
-        .chain(counts.iter().filter(|(scope, count)| scope.as_str() == "grants" && **count > 0))
-        .map(|(scope, count)| format!("{} {}", thousands(*count), noun(scope, *count)))
-        .collect();
-    match parts.split_last() {
-        None => "nothing".to_owned(),
-        Some((only, [])) => only.clone(),
-        Some((last, others)) => format!("{} and {last}", others.join(", ")),
-    }
-}
-
-fn noun(plural: &str, count: u64) -> &str {
-    if count == 1 { plural.strip_suffix('s').unwrap_or(plural) } else { plural }
-}
-
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 /// A status holds whole seconds, and what is compared with a stored one must too.
 fn whole_seconds(moment: Timestamp) -> Time {
     Time(Timestamp::from_second(moment.as_second()).unwrap_or(moment))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_are_told_as_a_person_would_with_the_grants_last() {
-        let counts =
-            |pairs: &[(&str, u64)]| in_words(&pairs.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect());
-        let planetscale =
-            [("entitlements", 12), ("grants", 6000), ("organizations", 1), ("teams", 40), ("users", 5000)];
-        assert_eq!(counts(&planetscale), "1 organization, 40 teams, 5,000 users and 6,000 grants");
-        assert_eq!(counts(&[("entitlements", 0), ("grants", 0), ("users", 48)]), "48 users");
-        assert_eq!(counts(&[]), "nothing");
-    }
-}
+mod tests;

@@ -16,11 +16,15 @@ pub(super) struct Unseen {
 impl Unseen {
     /// The status to decide on, where the watch shows `seen`.
     pub(super) fn latest(&self, key: &ObjectKey, seen: Option<&ConnectorStatus>) -> ConnectorStatus {
+        self.statuses().get(key).or(seen).cloned().unwrap_or_default()
+    }
+
+    /// The watch shows `seen`: where that is what was written, there is nothing to remember any more.
+    pub(super) fn saw(&self, key: &ObjectKey, seen: Option<&ConnectorStatus>) {
         let mut statuses = self.statuses();
         if statuses.get(key).is_some_and(|written| Some(written) == seen) {
             statuses.remove(key);
         }
-        statuses.get(key).or(seen).cloned().unwrap_or_default()
     }
 
     /// This status was written.
@@ -57,8 +61,9 @@ mod tests {
         let unseen = Unseen::default();
         assert_eq!(unseen.latest(&key, Some(&old)), old);
         unseen.written(&key, new.clone());
+        unseen.saw(&key, Some(&old));
         assert_eq!(unseen.latest(&key, Some(&old)), new);
-        assert_eq!(unseen.latest(&key, Some(&new)), new);
+        unseen.saw(&key, Some(&new));
         assert_eq!(unseen.latest(&key, Some(&later)), later);
     }
 }

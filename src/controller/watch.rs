@@ -47,7 +47,7 @@ pub async fn control<K: Kind>(
         .inspect_err(|error| tracing::warn!(kind = K::KIND, %error, "The watch was interrupted; it goes on"))
         .inspect_ok({
             let (context, store) = (Arc::clone(&context), store.clone());
-            move |event| notice_deletions(event, &context, &store, &readiness)
+            move |event| notice(event, &context, &store, &readiness)
         })
         .applied_objects()
         .predicate_filter(worth_a_look::<K>, PredicateConfig::default());
@@ -96,7 +96,7 @@ fn look_again<K: Kind>(object: Arc<K>, error: &Error, context: Arc<Context>) -> 
     Action::requeue(AFTER_ERROR)
 }
 
-fn notice_deletions<K: Kind>(event: &Event<K>, context: &Context, store: &Store<K>, readiness: &Readiness) {
+fn notice<K: Kind>(event: &Event<K>, context: &Context, store: &Store<K>, readiness: &Readiness) {
     match event {
         Event::Delete(object) => {
             if let Ok(key) = key_of(object) {
@@ -109,7 +109,12 @@ fn notice_deletions<K: Kind>(event: &Event<K>, context: &Context, store: &Store<
             context.retain(K::KIND, |key| present.contains(key));
             readiness.reached(K::KIND);
         }
-        Event::Apply(_) | Event::Init | Event::InitApply(_) => {}
+        Event::Apply(object) | Event::InitApply(object) => {
+            if let Ok(key) = key_of(object) {
+                context.saw(&key, object);
+            }
+        }
+        Event::Init => {}
     }
 }
 

@@ -52,6 +52,9 @@ pub fn compare(
     Ok(changes)
 }
 
+/// The resources of type `?3`, as a range of ids: `;` follows `:`.
+const OF_TYPE: &str = "it.external_id >= ?3 || ':' and it.external_id < ?3 || ';'";
+
 struct Comparison {
     connection: Connection,
     previous: String,
@@ -77,11 +80,10 @@ impl Comparison {
     }
 
     fn resources(&self, resource_type: &str) -> Result<Change, CompareError> {
-        // The comparison of the type is kept from its index: the join runs along the ids.
+        // By the ids of the type alone, which both indexes have in the same order: the rows are not touched.
         let count = |from, other, ids: [&str; 2]| {
             let query = format!(
-                "select count(*) from {from}.v1_resources as it
-                where it.sync_id = ?1 and it.resource_type_id = ?3 and not exists (
+                "select count(*) from {from}.v1_resources as it where it.sync_id = ?1 and {OF_TYPE} and not exists (
                     select 1 from {other}.v1_resources as o where o.external_id = it.external_id and o.sync_id = ?2
                 )"
             );
@@ -99,14 +101,20 @@ impl Comparison {
 
     fn changed(&self, resource_type: &str) -> Result<u64, CompareError> {
         let failed = failed("comparing the resources");
-        let mut statement = self
-            .connection
-            .prepare(
-                "select p.data, c.data from previous.v1_resources as p
-                join current.v1_resources as c on c.external_id = p.external_id and c.sync_id = ?2
-                where p.sync_id = ?1 and p.resource_type_id = ?3 and p.data <> c.data",
+        // First the rows that belong together, by the indexes; then their content, in the order in which it lies in
+        // the files. Looking for the other row from each row jumps about in both.
+        let query = format!(
+            "with pairs as materialized (
+                select it.id as previous, c.id as current from previous.v1_resources as it
+                cross join current.v1_resources as c on c.external_id = it.external_id and c.sync_id = ?2
+                where it.sync_id = ?1 and {OF_TYPE} order by it.id
             )
-            .map_err(&failed)?;
+            select p.data, c.data from pairs
+            cross join previous.v1_resources as p on p.id = pairs.previous
+            cross join current.v1_resources as c on c.id = pairs.current
+            where p.data <> c.data"
+        );
+        let mut statement = self.connection.prepare(&query).map_err(&failed)?;
         let ids: [&str; 3] = [&self.previous, &self.current, resource_type];
         let mut rows = statement.query(ids).map_err(&failed)?;
         let mut changed = 0;

@@ -138,15 +138,14 @@ pub(super) fn entitlement(entitlement: access::Entitlement, resource: &[u8], out
         slug: entitlement.id.slug,
         ..Default::default()
     };
-    out.extend_from_slice(&rest.encode_to_vec());
+    append(&rest, out);
 }
 
 /// What all grants of an entitlement begin with: the entitlement's id and its whole resource, encoded once.
 pub(super) fn grant_prefix(id: &access::EntitlementId, resource: &[u8]) -> Vec<u8> {
     let mut entitlement = Vec::new();
     append_message(1, resource, &mut entitlement);
-    entitlement
-        .extend_from_slice(&v2::Entitlement { id: id.to_string(), ..Default::default() }.encode_to_vec());
+    append(&v2::Entitlement { id: id.to_string(), ..Default::default() }, &mut entitlement);
     let mut prefix = Vec::new();
     append_message(1, &entitlement, &mut prefix);
     prefix
@@ -157,7 +156,13 @@ pub(super) fn grant(prefix: &[u8], id: String, principal: access::ResourceId, ou
     out.extend_from_slice(prefix);
     let principal = v2::Resource { id: Some(resource_id(principal)), ..Default::default() };
     let rest = v2::Grant { principal: Some(principal), id, ..Default::default() };
-    out.extend_from_slice(&rest.encode_to_vec());
+    append(&rest, out);
+}
+
+/// Appends a message as it is, without a length before it.
+pub(super) fn append(message: &impl Message, out: &mut Vec<u8>) {
+    // Fails only where the room is limited, which that of a vector is not.
+    message.encode(out).unwrap_or_default();
 }
 
 fn append_message(field: u32, message: &[u8], out: &mut Vec<u8>) {

@@ -32,31 +32,31 @@ fn duplicate(connection: &Connection, what: &'static str, table: &str) -> Option
     Some(WriteError::Duplicate { what, id })
 }
 
-/// Looks for grants to principals, and for parents, that are not there. Each principal is looked up once, in the
-/// order of its index, so that neighbours are found on the same page.
+/// Looks for grants to principals, and for parents, that are not there. Both indexes give them in the order of the
+/// resources' own index, so that neighbours are found on the same page.
 pub(super) fn check(connection: &Connection) -> Result<(), WriteError> {
-    let principal = "
-        select g.external_id from v1_grants g, (
-            select distinct principal_resource_type_id as type, principal_resource_id as id from v1_grants
-        ) as p
-        where not exists (select 1 from v1_resources where external_id = p.type || ':' || p.id)
-            and g.principal_resource_type_id = p.type and g.principal_resource_id = p.id
-        limit 1";
-    let parent = "
-        select r.external_id, p.type || ':' || p.id from v1_resources r, (
-            select distinct parent_resource_type_id as type, parent_resource_id as id from v1_resources
-            where parent_resource_type_id is not null
-        ) as p
-        where not exists (select 1 from v1_resources where external_id = p.type || ':' || p.id)
-            and r.parent_resource_type_id = p.type and r.parent_resource_id = p.id
-        limit 1";
     let failed = |source| WriteError::Database { doing: "checking the records", source };
-    if let Some(grant) = connection.query_row(principal, [], |row| row.get(0)).optional().map_err(failed)? {
+    let first = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0)).optional();
+
+    let orphan = "select id from v1_grants indexed by idx_grants_principal_id_v1 where not exists (
+        select 1 from v1_resources
+        where external_id = principal_resource_type_id || ':' || principal_resource_id) limit 1";
+    if let Some(row) = first(orphan).map_err(failed)? {
+        let query = "select external_id from v1_grants where id = ?1";
+        let grant = connection.query_row(query, [row], |row| row.get(0)).map_err(failed)?;
         return Err(WriteError::UnknownPrincipal { grant });
     }
-    let parent = connection.query_row(parent, [], |row| Ok((row.get(0)?, row.get(1)?)));
-    match parent.optional().map_err(failed)? {
-        Some((resource, parent)) => Err(WriteError::UnknownParent { resource, parent }),
-        None => Ok(()),
+
+    let orphan = "select id from v1_resources as it indexed by idx_resources_external_sync_v1
+        where it.parent_resource_type_id > '' and not exists (
+            select 1 from v1_resources as parent
+            where parent.external_id = it.parent_resource_type_id || ':' || it.parent_resource_id) limit 1";
+    if let Some(row) = first(orphan).map_err(failed)? {
+        let query = "select external_id, parent_resource_type_id || ':' || parent_resource_id
+            from v1_resources where id = ?1";
+        let names = connection.query_row(query, [row], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (resource, parent) = names.map_err(failed)?;
+        return Err(WriteError::UnknownParent { resource, parent });
     }
+    Ok(())
 }

@@ -6,8 +6,10 @@
 mod error;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use prost::Message;
@@ -39,6 +41,7 @@ pub struct SnapshotWriter {
     /// The resources that may have entitlements, encoded.
     grantable: HashMap<ResourceId, Box<[u8]>>,
     known_entitlements: HashSet<EntitlementId>,
+    last_prefix: Option<(Arc<EntitlementId>, Arc<[u8]>)>,
     stats: Stats,
     // After the connection: the file goes last.
     database: TempPath,
@@ -115,6 +118,7 @@ impl SnapshotWriter {
             started_at,
             grantable: HashMap::new(),
             known_entitlements: HashSet::new(),
+            last_prefix: None,
             stats: Stats { resource_types: types.len() as u64, ..Stats::default() },
             database,
         })
@@ -139,7 +143,7 @@ impl SnapshotWriter {
     fn write_resource(&mut self, resource: Resource) -> Result<(), WriteError> {
         let id = resource.id.clone();
         let resource_type = self.type_of(&id)?;
-        check_id("resource", &id.id, &id)?;
+        check_id("resource", &id.id, length(&id), &id)?;
         if resource_type.traits != traits_of(&resource.kind) {
             return Err(WriteError::WrongTrait { id: id.to_string() });
         }
@@ -149,22 +153,24 @@ impl SnapshotWriter {
             Some(parent) => self.resources.text(parent.resource_type).text(&parent.id),
             None => self.resources.null().null(),
         };
-        let encoded = encode::resource(resource).encode_to_vec();
-        self.resources.blob(|out| out.extend_from_slice(&encoded));
+        let message = encode::resource(resource);
+        self.resources.blob(|out| encode::append(&message, out));
         self.resources.insert_full(&self.connection).map_err(writing("writing the resources"))?;
 
         self.stats.resources += 1;
         *self.stats.resources_by_resource_type.entry(id.resource_type).or_default() += 1;
-        if !resource_type.without_entitlements && self.grantable.insert(id.clone(), encoded.into()).is_some()
-        {
-            return Err(WriteError::Duplicate { what: "resource", id: id.to_string() });
+        if resource_type.without_entitlements {
+            return Ok(());
         }
-        Ok(())
+        match self.grantable.insert(id.clone(), message.encode_to_vec().into()) {
+            Some(_) => Err(WriteError::Duplicate { what: "resource", id: id.to_string() }),
+            None => Ok(()),
+        }
     }
 
     fn write_entitlement(&mut self, entitlement: Entitlement) -> Result<(), WriteError> {
         let id = entitlement.id.clone();
-        check_id("entitlement", &id.slug, &id)?;
+        check_id("entitlement", &id.slug, length(&id.resource) + 1 + id.slug.len(), &id)?;
         if self.type_of(&id.resource)?.without_entitlements {
             return Err(WriteError::NotGrantable { entitlement: id.to_string() });
         }
@@ -189,11 +195,10 @@ impl SnapshotWriter {
     fn write_grant(&mut self, grant: Grant) -> Result<(), WriteError> {
         let Grant { entitlement, principal } = grant;
         let id = format!("{entitlement}:{principal}");
-        check_id("grant", &principal.id, &id)?;
+        check_id("grant", &principal.id, id.len(), &id)?;
         self.type_of(&principal)?;
-        let resource = match self.grantable.get(&entitlement.resource) {
-            Some(resource) if self.known_entitlements.contains(&*entitlement) => resource,
-            _ => return Err(WriteError::UnknownEntitlement { grant: id }),
+        let Some(prefix) = self.grant_prefix(&entitlement) else {
+            return Err(WriteError::UnknownEntitlement { grant: id });
         };
 
         let resource_type = entitlement.resource.resource_type;
@@ -204,10 +209,25 @@ impl SnapshotWriter {
             .text(principal.resource_type)
             .text(&principal.id)
             .text(&id)
-            .blob(|out| encode::grant(&encode::grant_prefix(&entitlement, resource), id, principal, out));
+            .blob(|out| encode::grant(&prefix, id, principal, out));
         self.stats.grants += 1;
         *self.stats.grants_by_resource_type.entry(resource_type).or_default() += 1;
         self.grants.insert_full(&self.connection).map_err(writing("writing the grants"))
+    }
+
+    /// What the grants of an entitlement begin with; `None` when it is not known. Grants of the same one mostly come
+    /// together.
+    fn grant_prefix(&mut self, id: &Arc<EntitlementId>) -> Option<Arc<[u8]>> {
+        match &self.last_prefix {
+            Some((last, prefix)) if last == id => Some(Arc::clone(prefix)),
+            _ => {
+                let id_known = self.known_entitlements.contains(&**id);
+                let resource = self.grantable.get(&id.resource).filter(|_| id_known)?;
+                let prefix: Arc<[u8]> = encode::grant_prefix(id, resource).into();
+                self.last_prefix = Some((Arc::clone(id), Arc::clone(&prefix)));
+                Some(prefix)
+            }
+        }
     }
 
     fn type_of(&self, id: &ResourceId) -> Result<&'static ResourceType, WriteError> {
@@ -294,13 +314,17 @@ fn writing(doing: &'static str) -> impl Fn(rusqlite::Error) -> WriteError {
     move |source| WriteError::Database { doing, source }
 }
 
-fn check_id(what: &'static str, last_part: &str, id: &impl ToString) -> Result<(), WriteError> {
-    let id = id.to_string();
+/// The bytes of the id as text.
+fn length(id: &ResourceId) -> usize {
+    id.resource_type.len() + 1 + id.id.len()
+}
+
+fn check_id(what: &'static str, last_part: &str, bytes: usize, id: &dyn Display) -> Result<(), WriteError> {
     if last_part.is_empty() {
-        return Err(WriteError::EmptyId { what, id });
+        return Err(WriteError::EmptyId { what, id: id.to_string() });
     }
-    if id.len() > ID_BYTES {
-        return Err(WriteError::LongId { what, id });
+    if bytes > ID_BYTES {
+        return Err(WriteError::LongId { what, id: id.to_string() });
     }
     Ok(())
 }

@@ -72,7 +72,7 @@ impl Failure {
     pub fn snapshot(doing: &str, error: &dyn std::error::Error) -> Self {
         let problem = format!("{doing} failed: {}", with_causes(error));
         let remedy =
-            "Check the volume for snapshots: its space and its permissions. The last good snapshot stays.";
+            "Check the volume for snapshots: its space and its permissions. What was published before stays.";
         Self { authenticated: true, ..Self::new(Reason::SnapshotFailed, sentence(&problem, remedy)) }
     }
 
@@ -89,11 +89,11 @@ impl Failure {
 }
 
 fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
-    const AGAIN: &str = "The run will be repeated; the last good snapshot stays.";
+    const STAYS: &str = "What was published before stays.";
     match error {
         ReadError::Unauthorized { .. } => (
             Reason::Unauthorized,
-            format!("Create a new token and put it where it is read from: {credential}."),
+            format!("Create a new {} and put it into {}.", credential.name, credential.place),
         ),
         ReadError::Forbidden { .. } => {
             (Reason::Forbidden, format!("Give that access to {credential}, or to the user it belongs to."))
@@ -107,7 +107,7 @@ fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
             format!("Nothing was published; check that {credential} may read all of the account."),
         ),
         ReadError::Unreachable { .. } => {
-            (Reason::Unreachable, format!("Check the address, DNS, proxy and network policy. {AGAIN}"))
+            (Reason::Unreachable, format!("Check the address, DNS, proxy and network policy. {STAYS}"))
         }
         ReadError::AddressRefused { .. } => (
             Reason::HostNotAllowed,
@@ -117,14 +117,14 @@ fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
         ReadError::Tls { .. } => {
             (Reason::TlsFailed, "For a private CA, name its certificates in spec.caBundleRef.".to_owned())
         }
-        ReadError::RateLimited { .. } => (Reason::RateLimited, AGAIN.to_owned()),
-        ReadError::Upstream { .. } => (Reason::UpstreamError, AGAIN.to_owned()),
+        ReadError::RateLimited { .. } => (Reason::RateLimited, STAYS.to_owned()),
+        ReadError::Upstream { .. } => (Reason::UpstreamError, STAYS.to_owned()),
         ReadError::UnexpectedResponse { .. } => (
             Reason::UnexpectedResponse,
-            format!("Check that the address is the API itself and no login page or proxy. {AGAIN}"),
+            format!("Check that the address is the API itself and no login page or proxy. {STAYS}"),
         ),
-        ReadError::ListingChanged { .. } => (Reason::ListingChanged, AGAIN.to_owned()),
-        ReadError::SinkClosed(_) => (Reason::SnapshotFailed, AGAIN.to_owned()),
+        ReadError::ListingChanged { .. } => (Reason::ListingChanged, STAYS.to_owned()),
+        ReadError::SinkClosed(_) => (Reason::SnapshotFailed, STAYS.to_owned()),
     }
 }
 

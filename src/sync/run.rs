@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{self, Progress, RecordReceiver, ResourceType};
+use crate::access::{self, Progress, RecordReceiver, ResourceType, in_words};
 use crate::api::{Reason, Trigger};
 use crate::connectors::{Connector, Upstream};
 use crate::snapshot::{SnapshotWriter, SyncId, WriteError};
@@ -76,6 +76,7 @@ pub async fn run(
             }
         }
     };
+    log(&plan, &result);
     Some(Outcome {
         id: plan.id.to_string(),
         generation: plan.generation,
@@ -86,6 +87,15 @@ pub async fn run(
         completed: Timestamp::now(),
         result,
     })
+}
+
+/// Every run leaves a line, whether anything changed or not.
+fn log(plan: &Plan, result: &Result<Published, Failure>) {
+    let trigger = plan.trigger.as_str();
+    match result {
+        Ok(published) => tracing::info!(trigger, "Read {}.", in_words(&published.counts)),
+        Err(failure) => tracing::warn!(trigger, reason = failure.reason.as_str(), "{}", failure.message),
+    }
 }
 
 /// Everything that was read, whole.

@@ -194,8 +194,8 @@ async fn a_refused_token_is_an_error_and_heals_when_the_secret_is_corrected() {
     );
     let explanation = format!(
         "Scalr refused the credential: GET {}/api/iacp/v3/accounts answered 401 Unauthorized: The authentication \
-         token is absent or invalid. Create a new token and put it where it is read from: the API token in key \
-         api-token of Secret scalr-acme.",
+         token is absent or invalid. Create a new API token and put it into key api-token of Secret \
+         scalr-acme.",
         authority(scalr.base_url())
     );
     assert_explained(&place, &refused, &explanation).await;
@@ -264,7 +264,7 @@ async fn an_unreachable_host_is_an_error_that_is_tried_again() {
     place.delete::<ScalrConnector>("acme").await;
     let problem = format!(
         "{nobody} cannot be reached: Connection refused (os error 111). Check the address, DNS, proxy and network \
-         policy. The run will be repeated; the last good snapshot stays."
+         policy. What was published before stays."
     );
     assert_eq!(message(&unreachable, ConditionType::Ready), problem);
     let status = unreachable.status.clone().unwrap();

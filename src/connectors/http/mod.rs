@@ -13,6 +13,8 @@ mod resolver;
 mod retry;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
 
 use std::fmt;
 use std::time::Instant;

@@ -268,3 +268,15 @@ fn a_token_that_breaks_the_header_is_refused_without_being_shown() {
     let error = UpstreamClient::new(VENDOR, base, credential, options()).unwrap_err();
     assert!(!format!("{error} {error:?}").contains(CANARY));
 }
+
+#[tokio::test]
+async fn json_nested_beyond_any_reason_does_not_exhaust_the_stack() {
+    let deep = |field: &str| {
+        format!("{{\"name\": \"a\", \"{field}\": {}{}}}", "[".repeat(4 << 20), "]".repeat(4 << 20))
+    };
+    for (field, decoded) in [("unknown", true), ("name", false)] {
+        let body = deep(field);
+        let (answer, _server) = ask(move |_| Reply::json(&body)).await;
+        assert_eq!(answer.unwrap().decode::<Thing>().is_ok(), decoded, "{field}");
+    }
+}

@@ -3,7 +3,9 @@
 use url::Url;
 
 use super::super::paging::Fault;
-use super::super::text::{DESCRIPTION_BYTES, NAME_BYTES, Text, clean, clean_some, is_id, split_name, time};
+use super::super::text::{
+    DESCRIPTION_BYTES, NAME_BYTES, Text, clean, clean_some, email, is_id, split_name, time,
+};
 use super::api::{Organization, Team, User};
 use super::{ADMIN, MEMBER, ORGANIZATION, TEAM, USER};
 use crate::access::{
@@ -114,7 +116,7 @@ pub(super) fn team_membership(team: &Resource) -> Entitlement {
 /// A person. PlanetScale knows no disabled users, and tells no last sign-in.
 pub(super) fn user(user: &User<'_>) -> Result<Resource, Fault> {
     let id = id(&user.id)?;
-    let email = clean_some(Some(&user.email), NAME_BYTES)
+    let email = email(Some(&user.email))
         .ok_or_else(|| Fault::Unexpected(format!("the user {id} comes without an email")))?;
     let name = clean_some(user.name.as_deref(), NAME_BYTES);
     let handle = clean_some(user.display_name.as_deref(), NAME_BYTES);

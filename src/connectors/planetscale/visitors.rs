@@ -116,10 +116,10 @@ impl Members<'_> {
         membership: &Membership<'_>,
         records: &mut Vec<Record>,
     ) -> Result<(), Fault> {
-        let user = map::user(&membership.user)?;
-        let principal = user.id.clone();
-        if self.users.introduce(&membership.user.id, &membership.user.email)? {
-            records.push(Record::Resource(user));
+        let user = &membership.user;
+        let principal = ResourceId::new(USER.id, map::id(&user.id)?);
+        if self.users.introduce(&user.id, &user.email)? {
+            records.push(Record::Resource(map::user(user)?));
         }
         let entitlement = self.roles.entitlement(self.organization, &membership.role, records)?;
         records.push(Record::Grant(Grant { entitlement, principal }));

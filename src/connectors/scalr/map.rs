@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::super::paging::Fault;
-use super::super::text::{DESCRIPTION_BYTES, NAME_BYTES, Text, clean, clean_some, is_id, split_name, time};
+use super::super::text::{
+    DESCRIPTION_BYTES, NAME_BYTES, Text, clean, clean_some, email, is_id, split_name, time,
+};
 use super::USER;
 use super::api::{RelationAttributes, ServiceAccount, User};
 use crate::access::{self, AccountType, Profile, Resource, ResourceId, ResourceKind, Status};
@@ -48,7 +50,7 @@ impl From<&RelationAttributes<'_>> for Membership {
 pub(super) fn person(user: &User<'_>, membership: &Membership) -> Result<Resource, Fault> {
     let attributes = &user.attributes;
     let id = id(&user.id)?;
-    let email = required(attributes.email.as_ref(), "an email", id)?;
+    let email = an_email(attributes.email.as_ref(), id)?;
     let user_status = required(attributes.status.as_ref(), "a status", id)?;
     let username = clean_some(attributes.username.as_deref(), NAME_BYTES);
     let full_name = clean_some(attributes.full_name.as_deref(), NAME_BYTES);
@@ -89,7 +91,7 @@ pub(super) fn program(account: &ServiceAccount<'_>) -> Result<Resource, Fault> {
     let attributes = &account.attributes;
     let id = id(&account.id)?;
     let name = required(Some(&attributes.name), "a name", id)?;
-    let email = required(Some(&attributes.email), "an email", id)?;
+    let email = an_email(Some(&attributes.email), id)?;
     let status = status([&*attributes.status]);
     let created_at = attributes.created_at.as_deref();
     Ok(Resource {
@@ -127,6 +129,10 @@ fn profile(id: &str, email: &str, account_type: &str, status: &Status, created_a
 /// An id that C1 can keep something under.
 pub(super) fn id<'a>(id: &'a Text<'_>) -> Result<&'a str, Fault> {
     if is_id(id) { Ok(id) } else { Err(Fault::Unexpected(format!("`{}` is no id", clean(id, 40)))) }
+}
+
+fn an_email(text: Option<&Text<'_>>, id: &str) -> Result<String, Fault> {
+    email(text.map(|text| &**text)).ok_or_else(|| Fault::Unexpected(format!("{id} comes without an email")))
 }
 
 fn required(text: Option<&Text<'_>>, what: &str, id: &str) -> Result<String, Fault> {
