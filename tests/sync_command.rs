@@ -7,6 +7,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use connector_simulator::{PlanetScaleConfig, PlanetScaleSimulator, ScalrConfig, ScalrSimulator};
 use serde_json::Value;
@@ -216,6 +217,30 @@ async fn a_missing_secret_is_asked_for_by_name_and_key() {
     );
     assert_eq!(files(folder.path()), Vec::<String>::new());
     assert_eq!(scalr.stats().total(), 0);
+}
+
+#[tokio::test]
+async fn interrupted_it_ends_at_once_and_leaves_nothing_behind() {
+    let (scalr, _) = simulators().await;
+    scalr.set_latency(Duration::from_secs(30));
+    let folder = tempfile::tempdir().unwrap();
+    let text = [scalr_manifest(&scalr), secret("scalr-acme", "api-token", &scalr.token())].join("---\n");
+    std::fs::write(folder.path().join("acme.yaml"), text).unwrap();
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_connector-operator"));
+    command.args(["sync", "-f", "acme.yaml"]).current_dir(folder.path()).env_clear().kill_on_drop(true);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while scalr.stats().in_flight == 0 {
+        assert!(Instant::now() < deadline, "{:?}", scalr.stats());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let interrupt = ["-INT".to_owned(), child.id().unwrap().to_string()];
+    assert!(tokio::process::Command::new("kill").args(interrupt).status().await.unwrap().success());
+    let ended = tokio::time::timeout(Duration::from_secs(10), child.wait_with_output()).await;
+    let output = ended.expect("an end within seconds").unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(stderr(&output), "error: ScalrConnector identity/acme: The run was cancelled.\n");
+    assert_eq!(files(folder.path()), ["acme.yaml"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use connector_simulator::{PlanetScaleConfig, PlanetScaleSimulator, ScalrConfig, 
 use testbed::ControlPlane;
 
 use crate::operator::{Operator, SOON, files_in, prepare};
-use crate::place::{PLANETSCALE_SECRET, Place, SCALR_SECRET, is_connected, planetscale_spec, scalr_spec};
+use crate::place::{Place, is_connected};
+use crate::upstream::{PLANETSCALE_SECRET, SCALR_SECRET, planetscale_spec, scalr_spec};
 
 async fn own_control_plane() -> ControlPlane {
     let control_plane = ControlPlane::start().await.unwrap();

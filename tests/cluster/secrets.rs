@@ -6,7 +6,8 @@ use connector_simulator::planetscale::NEVER_KEEP;
 use connector_simulator::{PlanetScaleConfig, PlanetScaleSimulator, ScalrConfig, ScalrSimulator};
 
 use crate::operator::{kubectl, shared_operator};
-use crate::place::{PLANETSCALE_SECRET, Place, SCALR_SECRET, planetscale_spec, scalr_spec};
+use crate::place::Place;
+use crate::upstream::{PLANETSCALE_SECRET, SCALR_SECRET, planetscale_spec, scalr_spec};
 
 const GOOD: &str = "canary-that-is-accepted";
 const REFUSED: &str = "canary-that-is-refused";
