@@ -1,16 +1,14 @@
 //! The rows of the table of states that are no good news: what is wrong, in which words, whether it is tried again,
 //! and how it heals.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::http::StatusCode;
 use connector_operator::api::{
-    ConditionType, ConnectorObject, ConnectorStatus, PlanetScaleConnector, ScalrConnector, Trigger,
+    ConditionType, ConnectorObject, PlanetScaleConnector, ScalrConnector, Trigger,
 };
-use connector_simulator::{PlanetScaleConfig, PlanetScaleSimulator, ScalrConfig, ScalrSimulator};
+use connector_simulator::{PlanetScaleConfig, PlanetScaleSimulator};
 use kube::ResourceExt;
-use serde_json::{Value, json};
+use serde_json::json;
 use testbed::probe;
 
 use crate::operator::kubectl;
@@ -23,6 +21,7 @@ fn authority(base_url: &str) -> &str {
     base_url.strip_prefix("http://").unwrap()
 }
 
+/// The object, in a state that Ready's message explains, with an event and a `-o wide` that say the same.
 async fn assert_explained<K: ConnectorObject>(place: &Place<'_>, object: &K, explanation: &str) {
     assert_up_to_date(object);
     assert_eq!(message(object, ConditionType::Ready), explanation);
@@ -33,6 +32,7 @@ async fn assert_explained<K: ConnectorObject>(place: &Place<'_>, object: &K, exp
     assert!(line.ends_with(explanation), "{line}");
 }
 
+#[tokio::test]
 async fn a_missing_secret_is_pending_and_heals_by_itself() {
     let scalr = scalr().await;
     let place = Place::new("no-secret").await;
@@ -55,6 +55,7 @@ async fn a_missing_secret_is_pending_and_heals_by_itself() {
     assert_eq!(healed.metadata.generation, pending.metadata.generation);
 }
 
+#[tokio::test]
 async fn a_secret_that_goes_is_noticed_at_once_and_what_was_published_stays() {
     let scalr = scalr().await;
     let place = place_for(&scalr, "secret-gone").await;
@@ -68,6 +69,7 @@ async fn a_secret_that_goes_is_noticed_at_once_and_what_was_published_stays() {
     assert_eq!(after.last_success_time, before.last_success_time);
 }
 
+#[tokio::test]
 async fn a_missing_key_is_named_and_heals_by_itself() {
     let scalr = scalr().await;
     let place = Place::new("no-key").await;
@@ -88,6 +90,7 @@ async fn a_missing_key_is_named_and_heals_by_itself() {
     place.until_connected::<ScalrConnector>("acme").await;
 }
 
+#[tokio::test]
 async fn a_refused_token_is_an_error_and_heals_when_the_secret_is_corrected() {
     let scalr = scalr().await;
     let place = Place::new("refused").await;
@@ -116,6 +119,7 @@ async fn a_refused_token_is_an_error_and_heals_when_the_secret_is_corrected() {
     assert_eq!(told, ["Syncing", "Unauthorized", "Syncing", "Connected"]);
 }
 
+#[tokio::test]
 async fn a_missing_grant_is_an_error_that_names_the_grant() {
     let planetscale = PlanetScaleSimulator::start(PlanetScaleConfig::default()).await.unwrap();
     planetscale.set_granted("org-2", false).unwrap();
@@ -138,6 +142,7 @@ async fn a_missing_grant_is_an_error_that_names_the_grant() {
     assert_explained(&place, &refused, &explanation).await;
 }
 
+#[tokio::test]
 async fn an_unknown_account_is_an_error_that_waits_for_a_change() {
     let scalr = scalr().await;
     let place = place_for(&scalr, "unknown-account").await;
@@ -158,6 +163,7 @@ async fn an_unknown_account_is_an_error_that_waits_for_a_change() {
     assert_explained(&place, &unknown, &explanation).await;
 }
 
+#[tokio::test]
 async fn an_unreachable_host_is_an_error_that_is_tried_again() {
     let scalr = scalr().await;
     let place = place_for(&scalr, "unreachable").await;
@@ -183,6 +189,7 @@ async fn an_unreachable_host_is_an_error_that_is_tried_again() {
     assert!((15..=30).contains(&wait.as_secs()), "{wait}");
 }
 
+#[tokio::test]
 async fn a_host_that_is_not_allowed_gets_no_token() {
     let scalr = scalr().await;
     let place = place_for(&scalr, "not-allowed").await;
@@ -201,6 +208,7 @@ async fn a_host_that_is_not_allowed_gets_no_token() {
     assert_explained(&place, &refused, explanation).await;
 }
 
+#[tokio::test]
 async fn a_token_of_the_wrong_form_is_never_sent() {
     let planetscale = PlanetScaleSimulator::start(PlanetScaleConfig::default()).await.unwrap();
     let place = Place::new("wrong-form").await;
@@ -220,6 +228,7 @@ async fn a_token_of_the_wrong_form_is_never_sent() {
     assert_explained(&place, &refused, explanation).await;
 }
 
+#[tokio::test]
 async fn a_ca_bundle_that_is_missing_or_none_is_asked_for_by_name_and_key() {
     let scalr = scalr().await;
     let place = place_for(&scalr, "ca-bundle").await;
@@ -251,6 +260,7 @@ async fn a_ca_bundle_that_is_missing_or_none_is_asked_for_by_name_and_key() {
     assert_explained(&place, &invalid, explanation).await;
 }
 
+/// Answers every request with 403, in Scalr's form.
 async fn forbidding_upstream() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -260,6 +270,7 @@ async fn forbidding_upstream() -> String {
     format!("http://{address}")
 }
 
+#[tokio::test]
 async fn a_forbidden_account_is_an_error_that_says_what_may_not_be_read() {
     let scalr = scalr().await;
     let place = place_for(&scalr, "forbidden").await;

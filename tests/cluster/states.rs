@@ -2,39 +2,24 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::StatusCode;
-use connector_operator::api::{
-    ConditionType, ConnectorObject, ConnectorStatus, PlanetScaleConnector, ScalrConnector, Trigger,
-};
-use connector_simulator::{PlanetScaleConfig, PlanetScaleSimulator, ScalrConfig, ScalrSimulator};
+use connector_operator::api::{ConditionType, ConnectorStatus, ScalrConnector, Trigger};
 use kube::ResourceExt;
-use serde_json::{Value, json};
-use testbed::probe;
+use serde_json::json;
 
-use crate::operator::kubectl;
 use crate::place::{CONNECTED, assert_up_to_date, is_connected, message, shown};
 use crate::upstream::{place_for, scalr, scalr_spec, with};
 
 const READING: &str = "Reading the Scalr account acme.";
 const READ: &str = "Read 48 users.";
 
-/// A place with the Secret that a connector of `scalr` needs.
-
-/// The spec with these fields besides.
-
 /// The statuses in order, without repetitions.
-
 fn shown_in_order(statuses: &[ConnectorStatus]) -> Vec<String> {
     let mut lines: Vec<String> = statuses.iter().map(shown).collect();
     lines.dedup();
     lines
 }
 
-/// The object, in a state that Ready's message explains, with an event and a `-o wide` that say the same.
-
 #[tokio::test]
-
 async fn a_first_run_is_syncing_and_then_connected() {
     let scalr = scalr().await;
     scalr.set_latency(Duration::from_millis(100));
@@ -70,7 +55,6 @@ async fn a_first_run_is_syncing_and_then_connected() {
 }
 
 #[tokio::test]
-
 async fn a_long_periodic_run_shows_that_it_runs_and_stays_ready() {
     let scalr = scalr().await;
     let place = place_for(&scalr, "long-run").await;
@@ -100,21 +84,6 @@ async fn a_long_periodic_run_shows_that_it_runs_and_stays_ready() {
 }
 
 #[tokio::test]
-#[tokio::test]
-#[tokio::test]
-#[tokio::test]
-#[tokio::test]
-#[tokio::test]
-#[tokio::test]
-#[tokio::test]
-#[tokio::test]
-#[tokio::test]
-
-/// Answers every request with 403, in Scalr's form.
-
-#[tokio::test]
-#[tokio::test]
-
 async fn suspended_it_keeps_what_it_knew_and_resumed_it_reads_again() {
     let scalr = scalr().await;
     let place = place_for(&scalr, "suspended").await;
@@ -145,7 +114,6 @@ async fn suspended_it_keeps_what_it_knew_and_resumed_it_reads_again() {
 }
 
 #[tokio::test]
-
 async fn suspended_from_the_start_it_is_ready_without_having_asked_anybody() {
     let scalr = scalr().await;
     let place = place_for(&scalr, "never-ran").await;
@@ -161,7 +129,6 @@ async fn suspended_from_the_start_it_is_ready_without_having_asked_anybody() {
 }
 
 #[tokio::test]
-
 async fn a_run_under_way_is_cancelled_by_suspending() {
     let scalr = scalr().await;
     scalr.set_latency(Duration::from_secs(30));
@@ -180,7 +147,6 @@ async fn a_run_under_way_is_cancelled_by_suspending() {
 }
 
 #[tokio::test]
-
 async fn an_edited_spec_is_read_at_once_and_stays_ready_meanwhile() {
     let scalr = scalr().await;
     let place = place_for(&scalr, "edited").await;
@@ -205,7 +171,6 @@ async fn an_edited_spec_is_read_at_once_and_stays_ready_meanwhile() {
 }
 
 #[tokio::test]
-
 async fn asked_for_by_annotation_it_reads_once_for_each_value() {
     let scalr = scalr().await;
     let place = place_for(&scalr, "asked-for").await;
@@ -220,7 +185,6 @@ async fn asked_for_by_annotation_it_reads_once_for_each_value() {
 }
 
 #[tokio::test]
-
 async fn deleted_in_mid_run_it_is_gone_at_once_and_nothing_comes_after() {
     let scalr = scalr().await;
     scalr.set_latency(Duration::from_millis(500));

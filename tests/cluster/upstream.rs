@@ -27,12 +27,14 @@ pub(crate) async fn scalr() -> ScalrSimulator {
     ScalrSimulator::start(ScalrConfig::default()).await.unwrap()
 }
 
+/// A place with the Secret that a connector of `scalr` needs.
 pub(crate) async fn place_for(scalr: &ScalrSimulator, namespace: &str) -> Place<'static> {
     let place = Place::new(namespace).await;
     place.put_secret(SCALR_SECRET.0, SCALR_SECRET.1, &scalr.token()).await;
     place
 }
 
+/// The spec with these fields besides.
 pub(crate) fn with(mut spec: Value, more: Value) -> Value {
     spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     spec

@@ -10,7 +10,7 @@ use connector_simulator::{
 use serde_json::{Value, json};
 
 use crate::baton::{Baton, published_file, text, user_trait};
-use crate::place::{Place, shown};
+use crate::place::Place;
 use crate::upstream::{PLANETSCALE_SECRET, SCALR_SECRET, planetscale_spec, scalr_spec};
 
 /// Users over more than two pages, so that every listing has a middle one.
