@@ -55,10 +55,13 @@ enum Output {
 /// Why a command failed, as one sentence; the exit code is 1.
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
+/// What commands other than `run` log: warnings, but not how a run ended, which they print.
+const OF_OTHERS: &str = "warn,connector_operator::sync::run=off";
+
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let usual = if matches!(arguments.command, Command::Run(_)) { "info" } else { "warn" };
+    let usual = if matches!(arguments.command, Command::Run(_)) { "info" } else { OF_OTHERS };
     telemetry::init(arguments.log_level.as_deref().unwrap_or(usual), arguments.log_format);
     let done = match arguments.command {
         Command::Run(run) => run.execute().map(|()| ExitCode::SUCCESS),

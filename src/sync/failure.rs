@@ -59,7 +59,7 @@ impl Failure {
                 ),
             ),
             ConfigError::CaBundle(_) => {
-                (Reason::CaBundleInvalid, "Put PEM certificates into what caBundleRef names.".to_owned())
+                (Reason::CaBundleInvalid, "Put PEM certificates into what spec.caBundleRef names.".to_owned())
             }
             ConfigError::Client(_) => {
                 (Reason::InvalidSpec, "Check the proxy settings of the operator.".to_owned())

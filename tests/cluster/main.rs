@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod baton;
+mod failures;
 mod operator;
 mod place;
 mod rbac;
@@ -15,4 +16,5 @@ mod restarts;
 mod schema;
 mod secrets;
 mod states;
+mod upstream;
 mod whole_path;

@@ -28,7 +28,7 @@ impl Operator {
         let (serving, snapshots_served) = (probe::free_address().unwrap(), probe::free_address().unwrap());
         let flag = |name: &str, value: &dyn std::fmt::Display| format!("--{name}={value}");
         let path = |name: &str| folder.join(name).display().to_string();
-        std::fs::create_dir_all(folder.join("scratch")).unwrap();
+        std::fs::create_dir_all(folder).unwrap();
         let program = Path::new(env!("CARGO_BIN_EXE_connector-operator"));
         let mut process = Managed::spawn("operator", program, &folder.join("operator.log"), |command| {
             command

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use connector_operator::api::{ConditionType, ConnectorObject, ConnectorStatus, REQUESTED_AT};
-use connector_simulator::{PlanetScale, Scalr};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
@@ -257,20 +256,3 @@ pub(crate) fn assert_up_to_date(object: &impl ConnectorObject) {
         assert_eq!(condition.observed_generation, generation, "{condition:?}");
     }
 }
-
-/// The spec of a connector that reads this simulator; its token is looked for in [`SCALR_SECRET`].
-pub(crate) fn scalr_spec(scalr: &Scalr) -> Value {
-    json!({
-        "account": "acme", "baseUrl": scalr.base_url(), "apiTokenSecretRef": { "name": SCALR_SECRET.0 },
-    })
-}
-
-/// The spec of a connector that reads this simulator; its token is looked for in [`PLANETSCALE_SECRET`].
-pub(crate) fn planetscale_spec(planetscale: &PlanetScale) -> Value {
-    json!({ "apiUrl": planetscale.base_url(), "serviceTokenSecretRef": { "name": PLANETSCALE_SECRET.0 } })
-}
-
-/// Name and key of the Secret that [`scalr_spec`] names.
-pub(crate) const SCALR_SECRET: (&str, &str) = ("scalr-acme", "api-token");
-/// Name and key of the Secret that [`planetscale_spec`] names.
-pub(crate) const PLANETSCALE_SECRET: (&str, &str) = ("planetscale", "service-token");

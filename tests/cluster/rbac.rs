@@ -1,40 +1,15 @@
-//! The rights that the operator runs with in these tests: no more than it needs, or a test would not notice one that
-//! is missing from what people deploy.
+//! The rights that people deploy are the rights that the operator has in these tests, so that one that is missing
+//! fails a test. Here: that there is none too many.
 
 use crate::operator::{kubectl, shared_control_plane};
 
 /// The namespace of the operator's ServiceAccount.
-pub(crate) const NAMESPACE: &str = "connector-operator";
+pub(crate) const NAMESPACE: &str = "connector-system";
 /// The name of the operator's ServiceAccount.
 pub(crate) const ACCOUNT: &str = "connector-operator";
 
-/// ServiceAccount, ClusterRole and binding.
-pub(crate) const RULES: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: connector-operator}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: connector-operator, namespace: connector-operator}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: connector-operator}
-rules:
-- {apiGroups: [connectors.conductorone.com], resources: [scalrconnectors, planetscaleconnectors], verbs: [get, list, watch]}
-- {apiGroups: [connectors.conductorone.com], resources: [scalrconnectors/status, planetscaleconnectors/status], verbs: [patch]}
-- {apiGroups: [""], resources: [secrets], verbs: [get, list, watch]}
-- {apiGroups: [""], resources: [configmaps], verbs: [get]}
-- {apiGroups: [events.k8s.io], resources: [events], verbs: [create]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: connector-operator}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: connector-operator}
-subjects:
-- {kind: ServiceAccount, name: connector-operator, namespace: connector-operator}
-"#;
+/// ServiceAccount, ClusterRole and binding, as they are deployed.
+pub(crate) const RULES: &str = include_str!("../../deploy/rbac.yaml");
 
 #[tokio::test]
 async fn the_operator_may_change_nothing_but_status_and_events() {
