@@ -1,5 +1,8 @@
 //! `PlanetScaleConnector`: every PlanetScale organization that one service token reaches.
 
+// Every printed column has a name and a type.
+#![allow(clippy::duplicated_attributes)]
+
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,8 @@
 //! `ScalrConnector`: one Scalr account.
 
+// Every printed column has a name and a type.
+#![allow(clippy::duplicated_attributes)]
+
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 

@@ -239,7 +239,7 @@ impl<K: Kind> Subject<'_, K> {
         let inputs = Inputs::new(context.shared.client.clone(), Arc::clone(self.object), namespace, hosts);
         let destination = context.shared.snapshots.of(owner);
         let span = tracing::info_span!(
-            "run", kind = K::KIND, namespace = self.key.namespace, name = self.key.name, run = %plan.id
+            parent: None, "run", kind = K::KIND, namespace = self.key.namespace, name = self.key.name, run = %plan.id
         );
         Box::new(move |cancel| {
             let run = async move { sync::run(plan, &inputs, &destination, |_| {}, cancel).await };

@@ -2,7 +2,8 @@
 //! request kube-controller-manager) on loopback ports, the tools that `tools/build` builds, and
 //! child processes that never outlive the process that started them.
 //!
-//! It knows nothing about connectors, and is never linked into the operator. Linux only.
+//! It knows nothing about connectors (the program `demo`, which is made with it, does), and is never linked into the
+//! operator. Linux only.
 //!
 //! ```no_run
 //! # async fn example() -> testbed::Result<()> {

@@ -48,13 +48,18 @@ async fn main() -> ExitCode {
         Ok(once) => once,
         Err(error) => return screen.failed(&error.to_string(), None),
     };
+    // A Ctrl-C before this would leave no trace to remove.
+    let interrupted = match interruptions() {
+        Ok(interrupted) => interrupted,
+        Err(error) => return screen.failed(&error.to_string(), None),
+    };
     let mut stage = match tempfile::Builder::new().prefix("connector-demo-").tempdir() {
         Ok(home) => Stage { home, cluster: None, simulators: None, operator: None },
         Err(error) => return screen.failed(&format!("making a temporary folder: {error}"), None),
     };
     let outcome = tokio::select! {
         outcome = stage.play(&screen, once) => outcome.map(|()| Ended::Itself),
-        outcome = interrupted() => outcome.map(|()| Ended::Interrupted),
+        () = interrupted => Ok(Ended::Interrupted),
     };
     let log = stage.operator.as_ref().map(|operator| operator.log().to_owned());
     let exit = match &outcome {
@@ -84,16 +89,18 @@ fn arguments() -> Result<bool> {
     }
 }
 
-async fn interrupted() -> Result<()> {
+/// Resolves at Ctrl-C and whatever else asks a program to end.
+fn interruptions() -> Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    })
 }
 
 impl Stage {
@@ -116,7 +123,7 @@ impl Stage {
         if once {
             return Ok(());
         }
-        invite(screen, cluster, simulators, operator).await?;
+        invite(screen, cluster, simulators, operator);
         loop {
             tokio::time::sleep(LOOK).await;
             operator.still_runs()?;
@@ -141,12 +148,7 @@ impl Stage {
 }
 
 /// Says how to look around in a demo that keeps running.
-async fn invite(
-    screen: &Screen,
-    cluster: &Cluster,
-    simulators: &Simulators,
-    operator: &Operator,
-) -> Result<()> {
+fn invite(screen: &Screen, cluster: &Cluster, simulators: &Simulators, operator: &Operator) {
     let tools = cluster.tools().display();
     let control = simulators.control();
     screen.invitation(&[
@@ -160,7 +162,6 @@ async fn invite(
         ),
         format!("tail -f {}", operator.log().display()),
     ]);
-    Ok(())
 }
 
 /// The last `count` lines of a file; nothing where it can't be read.

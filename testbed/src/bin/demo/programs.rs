@@ -132,8 +132,11 @@ impl Operator {
         }
     }
 
-    /// Asks it to stop, which it must do in good order.
-    pub(crate) async fn stop(self) -> Result<()> {
+    /// Asks it to stop, which it must do in good order. That it ended before has been said already.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        if self.0.ended().is_some() {
+            return Ok(());
+        }
         let status = self.0.terminate(STOP).await?;
         if status.success() { Ok(()) } else { Err(format!("the operator ended with {status}").into()) }
     }
