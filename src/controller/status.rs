@@ -42,10 +42,7 @@ pub(super) fn begun(before: &ConnectorStatus, run: &Begun<'_>) -> ConnectorStatu
     } else {
         keep(&mut after, ConditionType::Ready);
     }
-    if after.condition(ConditionType::Connected).is_none() {
-        let message = "The upstream has not been asked yet.";
-        after.set_condition(ConditionType::Connected, "Unknown", Reason::NotYetAsked, message, run.now);
-    }
+    keep_connected(&mut after, run.now);
     set(&mut after, ConditionType::Syncing, "True");
     set(&mut after, ConditionType::Reconciling, "True");
     after.remove_condition(ConditionType::Stalled);
@@ -180,16 +177,21 @@ pub(super) fn suspended(before: &ConnectorStatus, generation: i64, now: Timestam
     } else {
         keep(&mut after, ConditionType::Ready);
     }
-    if after.condition(ConditionType::Connected).is_none() {
-        let unasked = "The upstream has not been asked yet.";
-        after.set_condition(ConditionType::Connected, "Unknown", Reason::NotYetAsked, unasked, now);
-    }
+    keep_connected(&mut after, now);
     after.set_condition(ConditionType::Syncing, "False", Reason::Suspended, message, now);
     after.remove_condition(ConditionType::Reconciling);
     after.remove_condition(ConditionType::Stalled);
     after.last_sync = after.last_sync.filter(|sync| sync.completion_time.is_some());
     after.next_sync_time = None;
     after
+}
+
+fn keep_connected(after: &mut ConnectorStatus, now: Timestamp) {
+    if after.condition(ConditionType::Connected).is_some() {
+        return keep(after, ConditionType::Connected);
+    }
+    let unasked = "The upstream has not been asked yet.";
+    after.set_condition(ConditionType::Connected, "Unknown", Reason::NotYetAsked, unasked, now);
 }
 
 /// Leaves a condition as it is, but says that it holds for the present generation too.

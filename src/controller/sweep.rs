@@ -19,16 +19,20 @@ use super::reconcile::key_of;
 const EVERY: Duration = Duration::from_secs(15 * 60);
 
 /// Sweeps for one kind.
-pub(super) struct Sweep<K: Kind> {
-    pub(super) client: Client,
-    pub(super) objects: Store<K>,
-    pub(super) snapshots: DirectoryStore,
-    pub(super) retention: SignedDuration,
+pub struct Sweep<K: Kind> {
+    /// Asked before anything goes.
+    pub client: Client,
+    /// What the watch has listed.
+    pub objects: Store<K>,
+    /// Where the snapshots are.
+    pub snapshots: DirectoryStore,
+    /// How long those of a deleted connector are kept.
+    pub retention: SignedDuration,
 }
 
 impl<K: Kind> Sweep<K> {
     /// Sweeps until `stop`, for the first time when the first list is complete.
-    pub(super) async fn forever(self, stop: CancellationToken) {
+    pub async fn forever(self, stop: CancellationToken) {
         let sweeping = async {
             if self.objects.wait_until_ready().await.is_err() {
                 return;
@@ -47,7 +51,11 @@ impl<K: Kind> Sweep<K> {
         }
     }
 
-    async fn once(&self) -> Result<(), StoreError> {
+    /// Sweeps once.
+    ///
+    /// # Errors
+    /// When the store fails; what was not reached is for the next time.
+    pub async fn once(&self) -> Result<(), StoreError> {
         for owner in self.owners().await? {
             if self.is_listed(&owner) {
                 self.blocking(move |store| store.revive(&owner)).await?;
