@@ -2,5 +2,13 @@
 //! snapshots, and says how it went. `docs/architecture.md` has the way of the data through these modules.
 
 pub mod access;
+pub mod api;
+pub mod cli;
 pub mod connectors;
+pub mod controller;
+pub mod kinds;
+pub mod proto;
+pub mod server;
 pub mod snapshot;
+pub mod sync;
+pub mod telemetry;

@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! The program: see [`connector_operator::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    connector_operator::cli::main()
+}

@@ -7,6 +7,7 @@ pub mod difference;
 mod id;
 mod model;
 mod stream;
+mod words;
 
 pub use difference::{Change, Changes};
 pub use id::{EntitlementId, ResourceId};
@@ -15,3 +16,4 @@ pub use model::{
     ResourceType, Status, Trait, User,
 };
 pub use stream::{Progress, RecordReceiver, RecordSender, SinkClosed, channel};
+pub use words::in_words;

@@ -30,6 +30,20 @@ pub enum ConfigError {
         /// The host.
         host: String,
     },
+    /// A setting other than the credential or the address.
+    #[error("the {what} {problem}")]
+    Setting {
+        /// What it is called, such as `account name`.
+        what: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A pattern in the list of hosts that is no host and no `*.suffix`.
+    #[error("`{pattern}` in the list of allowed hosts is neither a host nor a `*.suffix`")]
+    HostPattern {
+        /// The pattern as given.
+        pattern: String,
+    },
     /// The CA bundle holds no certificate that can be used.
     #[error("the CA bundle cannot be used: {0}")]
     CaBundle(String),
@@ -74,6 +88,14 @@ pub enum ReadError {
         /// The host.
         host: String,
         /// What the network said.
+        problem: String,
+    },
+    /// The host's name leads to an address that no token is sent to: link-local, loopback or private.
+    #[error("no connection is made to {host}: {problem}")]
+    AddressRefused {
+        /// The host.
+        host: String,
+        /// Which address, and why.
         problem: String,
     },
     /// The server's certificate is not one to trust.
@@ -130,4 +152,41 @@ pub enum ReadError {
     /// The records' taker is gone.
     #[error(transparent)]
     SinkClosed(#[from] SinkClosed),
+}
+
+/// What to do about a reading that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// It may succeed by itself: try again after a while.
+    Retry,
+    /// It fails until a person changes the credential, its rights, the settings or the network.
+    WaitForChange,
+}
+
+impl ReadError {
+    /// Does trying again help?
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::NotFound(_)
+            | Self::AddressRefused { .. } => Class::WaitForChange,
+            Self::Unreachable { .. }
+            | Self::Tls { .. }
+            | Self::RateLimited { .. }
+            | Self::Upstream { .. }
+            | Self::UnexpectedResponse { .. }
+            | Self::ListingChanged { .. }
+            | Self::Empty(_)
+            | Self::SinkClosed(_) => Class::Retry,
+        }
+    }
+
+    /// How long the vendor asks to wait before the next request, where it says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
 }

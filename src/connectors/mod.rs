@@ -5,14 +5,18 @@
 
 mod error;
 pub mod http;
+mod paging;
 pub mod planetscale;
 pub mod scalr;
+#[cfg(test)]
+mod scripted;
+mod text;
 
 use async_trait::async_trait;
 
 use crate::access::{RecordSender, ResourceType};
 
-pub use error::{ConfigError, ReadError};
+pub use error::{Class, ConfigError, ReadError};
 
 /// Reads one upstream account, whole or not at all.
 #[async_trait]

@@ -1,0 +1,47 @@
+# The steps of CI and the commands of the README, and nothing else. Needs Rust, Go, a C compiler and bash.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help tools build demo test lint crds clean
+
+# Where there is no schema of Kubernetes' own kinds: kubeconform would download them. The API server of `make demo` and of
+# the tests reads them instead; kubeconform checks what it has schemas of, our own kinds.
+NOT_OURS := Namespace,ServiceAccount,ClusterRole,ClusterRoleBinding,Secret,ConfigMap,CustomResourceDefinition
+
+# Programs are built with the whole workspace and then started: `cargo run` would build one package alone, with other
+# features, and so most of what it needs once more.
+PROGRAMS = $$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
+
+help: ## Say what there is to make
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-7s %s\n", $$1, $$2 }'
+
+tools: ## Build the real parts that are not built yet: kube-apiserver, etcd, kubectl, baton, ... (see tools/README.md)
+	@tools/build
+
+build: ## Build the operator, the simulators and the demo
+	cargo build --locked --workspace --bins
+
+demo: tools build ## Show it all, until Ctrl-C; DEMO=once ends by itself; with KUBECONFIG set, in that cluster
+	@"$(PROGRAMS)/demo" $(if $(filter once,$(DEMO)),--once)
+
+test: tools lint ## Run every test there is, and all that lint checks
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	cargo test --locked --workspace 2>&1 | tee "$$log"; \
+	tools/count-tests "$$log"
+
+lint: build ## Check formatting, lints, generated files, examples, dependencies, and what no file should hold
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@made=$$(mktemp -d); trap 'rm -rf "$$made"' EXIT; \
+	"$(PROGRAMS)/connector-operator" crds --out "$$made"; \
+	diff -ru crds "$$made" || { echo 'crds/ differs from the types: run `make crds`' >&2; exit 1; }
+	@"$$(tools/build --path kubeconform)/kubeconform" -strict -summary -skip $(NOT_OURS) \
+	  -schema-location 'crds/schemas/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json' examples deploy
+	@tools/check-dependencies
+	@tools/check-files
+
+crds: build ## Make crds/ anew from the types
+	@"$(PROGRAMS)/connector-operator" crds --out crds
+
+clean: ## Remove what was built here; the cache of tools stays
+	cargo clean

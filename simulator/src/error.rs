@@ -1,0 +1,51 @@
+//! What can go wrong in starting a simulator or in changing its data.
+
+use std::net::SocketAddr;
+
+/// Why a simulator did not start, or why a change was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address could not be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A PlanetScale service token has an id and a value, joined by a colon.
+    #[error("a PlanetScale service token has the form ID:VALUE, both of them visible ASCII")]
+    PlanetScaleTokenForm,
+    /// A bearer token is one word.
+    #[error("a Scalr token is one word of visible ASCII")]
+    ScalrTokenForm,
+    /// Names and roles go into paths and bodies; an empty one names nothing.
+    #[error("{0} may not be empty")]
+    Empty(&'static str),
+    /// What should be changed does not exist.
+    #[error("there is no {what} \"{key}\"")]
+    Unknown {
+        /// The sort of thing, as a person says it.
+        what: &'static str,
+        /// The id, name or email that was given.
+        key: String,
+    },
+    /// What should be added exists.
+    #[error("there already is a {what} \"{key}\"")]
+    Exists {
+        /// The sort of thing, as a person says it.
+        what: &'static str,
+        /// The id, name or email that was given.
+        key: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn unknown(what: &'static str, key: &str) -> Self {
+        Self::Unknown { what, key: key.to_owned() }
+    }
+
+    pub(crate) fn exists(what: &'static str, key: &str) -> Self {
+        Self::Exists { what, key: key.to_owned() }
+    }
+}

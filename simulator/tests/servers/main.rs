@@ -1,0 +1,10 @@
+//! The simulated servers as a client sees them: over HTTP, byte by byte.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod client;
+mod control;
+mod planetscale;
+mod program;
+mod scalr;
+mod shared;

@@ -1,0 +1,210 @@
+//! What the operator says about a connector.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::Change;
+
+use super::{ConditionType, Reason, condition};
+
+/// What the operator says about a connector. `observedGeneration` is -1 until it has said anything.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectorStatus {
+    /// The generation of the spec that this status is about; -1 before the operator has seen the object.
+    #[serde(default = "never_observed")]
+    pub observed_generation: i64,
+    /// The label a person reads: Pending, Syncing, Connected, Error or Suspended. Programs read the conditions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// Ready, Connected and Syncing; Reconciling or Stalled only while true.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// The last run, or the one under way where it has no completionTime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_sync: Option<LastSync>,
+    /// The last snapshot that was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_published: Option<LastPublished>,
+    /// When everything was last read and published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success_time: Option<Time>,
+    /// When the next run is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_sync_time: Option<Time>,
+    /// How many runs have failed since the last that succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consecutive_failures: Option<i32>,
+    /// The value of the requestedAt annotation that was last acted upon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+    /// The resourceVersion of the Secret that the last run used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_secret_version: Option<String>,
+}
+
+fn never_observed() -> i64 {
+    -1
+}
+
+impl Default for ConnectorStatus {
+    fn default() -> Self {
+        Self {
+            observed_generation: never_observed(),
+            phase: None,
+            conditions: Vec::new(),
+            last_sync: None,
+            last_published: None,
+            last_success_time: None,
+            next_sync_time: None,
+            consecutive_failures: None,
+            last_handled_reconcile_at: None,
+            observed_secret_version: None,
+        }
+    }
+}
+
+impl ConnectorStatus {
+    /// The condition of type `type_`.
+    pub fn condition(&self, type_: ConditionType) -> Option<&Condition> {
+        condition::find(&self.conditions, type_)
+    }
+
+    /// Sets a condition of this status' generation. `lastTransitionTime` moves only when the status does.
+    pub fn set_condition(
+        &mut self,
+        type_: ConditionType,
+        status: &str,
+        reason: Reason,
+        message: &str,
+        now: Timestamp,
+    ) {
+        condition::set(&mut self.conditions, type_, status, reason, message, self.observed_generation, now);
+    }
+
+    /// Removes a condition.
+    pub fn remove_condition(&mut self, type_: ConditionType) {
+        condition::remove(&mut self.conditions, type_);
+    }
+}
+
+/// The label a person reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// Waits for its Secret.
+    Pending,
+    /// Reads for the first time, or since somebody asked or changed something.
+    Syncing,
+    /// Everything was read; periodic runs keep this.
+    Connected,
+    /// The last run failed; the Ready condition says why and what to do.
+    Error,
+    /// spec.suspend is true.
+    Suspended,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Why a run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Trigger {
+    /// The connector is new.
+    First,
+    /// The spec changed.
+    SpecChanged,
+    /// The Secret changed.
+    SecretChanged,
+    /// The requestedAt annotation asked for it.
+    Requested,
+    /// It was due.
+    Scheduled,
+    /// The run before it failed.
+    Retry,
+}
+
+impl Trigger {
+    /// The word in status, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "First",
+            Self::SpecChanged => "SpecChanged",
+            Self::SecretChanged => "SecretChanged",
+            Self::Requested => "Requested",
+            Self::Scheduled => "Scheduled",
+            Self::Retry => "Retry",
+        }
+    }
+
+    /// Does somebody wait for this run? Periodic runs show nothing while they are short.
+    pub fn announced(self) -> bool {
+        !matches!(self, Self::Scheduled | Self::Retry)
+    }
+}
+
+/// Counts per scope: users, organizations, teams, entitlements, grants.
+pub type SnapshotCounts = BTreeMap<String, u64>;
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastSync {
+    /// The run's id: a KSUID, which is also the id of its snapshot.
+    pub id: String,
+    /// Why it began.
+    pub trigger: Trigger,
+    /// When it began.
+    pub start_time: Time,
+    /// When it ended; absent while it is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_time: Option<Time>,
+    /// What it read, where it read everything: users, organizations, teams, entitlements, grants.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: SnapshotCounts,
+    /// What differs from the snapshot published before it, per scope. Absent for a first snapshot.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub changes: BTreeMap<String, ChangeStatus>,
+}
+
+/// How many of one scope came, went, or are no longer the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangeStatus {
+    /// There now, not before.
+    pub added: u64,
+    /// There before, not now.
+    pub removed: u64,
+    /// There before and now, with other attributes. A later sign-in alone is not a change.
+    pub changed: u64,
+}
+
+impl From<Change> for ChangeStatus {
+    fn from(Change { added, removed, changed }: Change) -> Self {
+        Self { added, removed, changed }
+    }
+}
+
+/// A published snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastPublished {
+    /// The id of the run that read it.
+    pub id: String,
+    /// The vendor's stable id of what was read.
+    pub upstream_account_id: String,
+    /// What it holds: users, organizations, teams, entitlements, grants.
+    pub counts: SnapshotCounts,
+    /// Where it is.
+    pub uri: String,
+    /// Its SHA-256, as sha256:<hex>.
+    pub digest: String,
+    /// Its size in bytes.
+    pub size: u64,
+}

@@ -1,0 +1,222 @@
+//! `run`: the operator itself.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use futures::future::BoxFuture;
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::connectors::http::HostPolicy;
+use crate::controller::{self, Context, Defaults, SecretIndex, Shared};
+use crate::kinds::{self, Kind, Visitor};
+use crate::server::{self, Metrics, Readiness};
+use crate::snapshot::DirectoryStore;
+use crate::sync::{ObjectKey, Queue, Snapshots};
+
+use super::{Failed, runtime};
+
+/// How long a stop may take before the program ends all the same; the chart's grace is longer.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// Runs the operator: watches connectors in a cluster and reads when they are due
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The folder that keeps the snapshots.
+    #[arg(long, env = "CONNECTOR_SNAPSHOT_DIR", default_value = "/var/lib/connector-operator/snapshots")]
+    snapshot_dir: PathBuf,
+    /// How many snapshots to keep of each connector.
+    #[arg(long, env = "CONNECTOR_SNAPSHOT_KEEP", default_value = "5")]
+    snapshot_keep: NonZeroUsize,
+    /// How long to keep the snapshots of a connector that was deleted.
+    #[arg(long, env = "CONNECTOR_SNAPSHOT_RETENTION", default_value = "168h", value_parser = duration)]
+    snapshot_retention: Duration,
+    /// The folder for scratch files, below which this instance has one of its own. .scratch in the folder of the
+    /// snapshots where it is absent.
+    #[arg(long, env = "CONNECTOR_SCRATCH_DIR")]
+    scratch_dir: Option<PathBuf>,
+    /// A host that credentials may be sent to: a name, or *.suffix. Repeat it, or separate by commas.
+    #[arg(
+        long = "allow-upstream-host",
+        env = "CONNECTOR_ALLOW_UPSTREAM_HOSTS",
+        value_delimiter = ',',
+        default_value = "*.scalr.io,api.planetscale.com"
+    )]
+    allow_upstream_hosts: Vec<String>,
+    /// Allow upstreams on this machine's own loopback address, also without TLS: for demonstrations.
+    #[arg(long, env = "CONNECTOR_ALLOW_LOOPBACK")]
+    allow_loopback: bool,
+    /// How often to read where a connector does not say.
+    #[arg(long, env = "CONNECTOR_DEFAULT_INTERVAL", default_value = "1h", value_parser = duration)]
+    default_interval: Duration,
+    /// No connector is read more often, whatever it says.
+    #[arg(long, env = "CONNECTOR_MIN_INTERVAL", default_value = "1m", value_parser = duration)]
+    min_interval: Duration,
+    /// How long a run may take where a connector does not say.
+    #[arg(long, env = "CONNECTOR_DEFAULT_TIMEOUT", default_value = "30m", value_parser = duration)]
+    default_timeout: Duration,
+    /// How many connectors to read at once.
+    #[arg(long, env = "CONNECTOR_CONCURRENCY", default_value = "10")]
+    concurrency: NonZeroUsize,
+    /// Where to serve /healthz, /readyz and /metrics.
+    #[arg(long, env = "CONNECTOR_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    /// Where to serve the snapshots to those who may port-forward into the pod; must be a loopback address.
+    #[arg(
+        long,
+        env = "CONNECTOR_SNAPSHOT_LISTEN",
+        default_value = "127.0.0.1:8081",
+        value_name = "ADDRESS:PORT"
+    )]
+    snapshot_listen: SocketAddr,
+    /// What this instance calls itself in events.
+    #[arg(long, env = "POD_NAME", default_value = "connector-operator")]
+    instance: String,
+}
+
+fn duration(text: &str) -> Result<Duration, crate::api::InvalidDuration> {
+    crate::api::SpecDuration(text.to_owned()).get()
+}
+
+impl Run {
+    pub(super) fn execute(self) -> Result<(), Failed> {
+        let runtime = runtime()?;
+        let done = runtime.block_on(self.operate());
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        done
+    }
+
+    async fn operate(self) -> Result<(), Failed> {
+        let stop = CancellationToken::new();
+        let signals = signals()?;
+        let running = self.start(&stop).await?;
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), "The operator has started");
+        signals.await;
+        tracing::info!("Stopping: runs under way are cancelled, and will begin again");
+        stop.cancel();
+        if tokio::time::timeout(STOP_WITHIN, running).await.is_err() {
+            tracing::warn!("Not everything ended in time; ending all the same");
+        }
+        tracing::info!("Stopped");
+        Ok(())
+    }
+
+    /// Starts every part. What is returned ends when all have ended after `stop`.
+    async fn start(self, stop: &CancellationToken) -> Result<BoxFuture<'static, ()>, Failed> {
+        let hosts = HostPolicy::new(&self.allow_upstream_hosts)?.with_loopback(self.allow_loopback);
+        std::fs::create_dir_all(&self.snapshot_dir)
+            .map_err(|error| format!("--snapshot-dir {}: {error}", self.snapshot_dir.display()))?;
+        let scratch = self.scratch()?;
+        let store = DirectoryStore::new(&self.snapshot_dir);
+        let snapshots = Snapshots::new(store, scratch, self.snapshot_keep.get());
+        let listener = listen("--listen", self.listen).await?;
+        if !self.snapshot_listen.ip().is_loopback() {
+            return Err(
+                format!("--snapshot-listen {}: must be a loopback address", self.snapshot_listen).into()
+            );
+        }
+        let snapshot_listener = listen("--snapshot-listen", self.snapshot_listen).await?;
+        let client =
+            Client::try_default().await.map_err(|error| format!("no Kubernetes API server: {error}"))?;
+        let (metrics, readiness) = (Metrics::default(), Readiness::default());
+        let queue = Queue::new(stop.clone());
+        let secrets = Arc::new(SecretIndex::default());
+        let defaults = Defaults {
+            interval: self.default_interval,
+            min_interval: self.min_interval,
+            timeout: self.default_timeout,
+        };
+        let context = Arc::new(Context::new(Shared {
+            client: client.clone(),
+            instance: self.instance,
+            queue: queue.clone(),
+            snapshots: snapshots.clone(),
+            retention: self.snapshot_retention,
+            hosts,
+            defaults,
+            secrets: Arc::clone(&secrets),
+            metrics: metrics.clone(),
+        }));
+        let mut controllers =
+            Controllers { context, readiness: readiness.clone(), stop, wake: HashMap::new() };
+        let mut parts = kinds::for_each(&mut controllers);
+        parts.push(Box::pin(controller::watch_secrets(client, secrets, controllers.wake, stop.clone())));
+        parts.push(Box::pin(queue.work(self.concurrency.get())));
+        let serving = server::serve(listener, readiness, metrics, stop.clone().cancelled_owned());
+        parts.push(Box::pin(report_end("Health and metrics are", serving)));
+        let store = snapshots.store().clone();
+        let serving = server::serve_snapshots(snapshot_listener, store, stop.clone().cancelled_owned());
+        parts.push(Box::pin(report_end("Snapshots are", serving)));
+        let parts = parts.into_iter().map(tokio::spawn).collect::<Vec<_>>();
+        Ok(Box::pin(async move {
+            for ended in futures::future::join_all(parts).await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "A part of the operator has failed");
+                }
+            }
+        }))
+    }
+}
+
+async fn report_end(what: &str, serving: impl Future<Output = std::io::Result<()>>) {
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "{what} no longer served");
+    }
+}
+
+/// Starts the controller of each kind.
+struct Controllers<'a> {
+    context: Arc<Context>,
+    readiness: Readiness,
+    stop: &'a CancellationToken,
+    wake: HashMap<&'static str, mpsc::UnboundedSender<ObjectKey>>,
+}
+
+impl Visitor for Controllers<'_> {
+    type Output = BoxFuture<'static, ()>;
+
+    fn visit<K: Kind>(&mut self) -> Self::Output {
+        let (wake, woken) = mpsc::unbounded_channel();
+        self.wake.insert(K::KIND, wake);
+        self.readiness.awaits(K::KIND);
+        let context = Arc::clone(&self.context);
+        Box::pin(controller::control::<K>(context, woken, self.readiness.clone(), self.stop.clone()))
+    }
+}
+
+impl Run {
+    /// This instance's own scratch folder, without what a killed predecessor left there.
+    fn scratch(&self) -> Result<PathBuf, Failed> {
+        let folder = self.scratch_dir.clone().unwrap_or_else(|| self.snapshot_dir.join(".scratch"));
+        let own = folder.join(&self.instance);
+        let cleared = match std::fs::remove_dir_all(&own) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => std::fs::create_dir_all(&own),
+        };
+        cleared.map_err(|error| format!("--scratch-dir {}: {error}", folder.display()))?;
+        Ok(own)
+    }
+}
+
+async fn listen(flag: &str, address: SocketAddr) -> Result<TcpListener, Failed> {
+    Ok(TcpListener::bind(address).await.map_err(|error| format!("{flag} {address}: {error}"))?)
+}
+
+/// Resolves at SIGTERM or Ctrl-C.
+fn signals() -> Result<impl Future<Output = ()>, Failed> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

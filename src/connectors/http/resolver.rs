@@ -1,0 +1,78 @@
+//! Name resolution that looks at each address before a connection is made to it, so that a listed name cannot
+//! be pointed at the machine, at its cloud's metadata service or into the cluster (decision 9 of the design).
+
+use std::io;
+use std::net::SocketAddr;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::policy::HostPolicy;
+
+/// Every address behind the host is one that nothing is sent to.
+#[derive(Debug, thiserror::Error)]
+#[error("its name leads to {address}, where this operator sends nothing")]
+pub(super) struct AddressRefused {
+    address: String,
+}
+
+/// Resolves the one host of a client under its policy. Any other name is that of the proxy which the
+/// administrator has configured, and is left alone.
+#[derive(Debug, Clone)]
+pub(super) struct GuardedResolver {
+    pub(super) host: String,
+    pub(super) policy: HostPolicy,
+}
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.clone();
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let addresses = if name.as_str() == guard.host { guard.permitted(found)? } else { found };
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+impl GuardedResolver {
+    fn permitted(
+        &self,
+        found: Vec<SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
+        let refused = found.first().map(|address| address.ip().to_string());
+        let kept: Vec<_> =
+            found.into_iter().filter(|address| self.policy.permits(&self.host, address.ip())).collect();
+        match refused {
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "its name has no address").into()),
+            Some(address) if kept.is_empty() => Err(AddressRefused { address }.into()),
+            Some(_) => Ok(kept),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard(policy: HostPolicy) -> GuardedResolver {
+        GuardedResolver { host: "localhost".to_owned(), policy }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_the_machine_itself_is_refused() {
+        let refused = guard(HostPolicy::default()).resolve("localhost".parse().unwrap()).await;
+        assert!(refused.err().unwrap().is::<AddressRefused>());
+        assert!(
+            guard(HostPolicy::default().with_loopback(true))
+                .resolve("localhost".parse().unwrap())
+                .await
+                .is_ok()
+        );
+    }
+
+    #[tokio::test]
+    async fn the_address_of_a_proxy_is_the_administrators_own_choice() {
+        let guard = GuardedResolver { host: "acme.scalr.io".to_owned(), policy: HostPolicy::default() };
+        assert!(guard.resolve("localhost".parse().unwrap()).await.is_ok());
+    }
+}

@@ -1,0 +1,342 @@
+//! PlanetScale: every organization that a service token reaches, who is in it with which role, and its teams.
+//!
+//! PlanetScale answers 404 to a wrong path, to a token without the grant, and at times to a wrong token. None of
+//! them is an empty list: what a 404 means is found out before it is reported.
+
+mod api;
+mod map;
+#[cfg(test)]
+mod tests;
+mod users;
+mod visitors;
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::http::{ClientOptions, Credential, Get, UpstreamClient, Vendor};
+use super::paging::{IdSet, Listing, PAGE_SIZE, Totals, Visitor, walk};
+use super::{ConfigError, Connector, ReadError, Upstream};
+use crate::access::{RecordSender, ResourceType, Trait};
+use api::Membership;
+use users::Users;
+use visitors::{Members, OrganizationIds, Organizations, Place, Roles, TeamMembers, TeamPlace, Teams};
+
+/// PlanetScale's organizations.
+pub const ORGANIZATION: ResourceType = ResourceType {
+    id: "organization",
+    display_name: "Organization",
+    plural: "organizations",
+    traits: &[],
+    without_entitlements: false,
+};
+
+/// The teams of organizations.
+pub const TEAM: ResourceType = ResourceType {
+    id: "team",
+    display_name: "Team",
+    plural: "teams",
+    traits: &[Trait::Group],
+    without_entitlements: false,
+};
+
+/// The members of organizations.
+pub const USER: ResourceType = ResourceType {
+    id: "user",
+    display_name: "User",
+    plural: "users",
+    traits: &[Trait::User],
+    without_entitlements: true,
+};
+
+/// The role, and the slug of the entitlement, of ordinary members.
+const MEMBER: &str = "member";
+
+/// The role, and the slug of the entitlement, of administrators.
+const ADMIN: &str = "admin";
+
+const ORGANIZATIONS: [&str; 2] = ["v1", "organizations"];
+
+const VENDOR: Vendor =
+    Vendor { name: "PlanetScale", accept: "application/json", error_text: api::error_text };
+
+/// Where PlanetScale's API is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanetScaleSettings {
+    /// Its origin, `https://api.planetscale.com` unless a proxy stands before it.
+    pub api_url: Url,
+}
+
+/// Reads everything that one service token reaches.
+#[derive(Debug)]
+pub struct PlanetScale {
+    client: UpstreamClient,
+}
+
+impl PlanetScale {
+    /// A reader at the address in `settings`, which shows `token`, `<id>:<value>`, to prove who asks. A line end at
+    /// the end of the token, which files and Secrets often have, is not part of it. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where the token does not have that form or the address is not allowed.
+    pub fn new(
+        settings: PlanetScaleSettings,
+        token: SecretString,
+        options: ClientOptions,
+    ) -> Result<Self, ConfigError> {
+        let client = UpstreamClient::new(VENDOR, settings.api_url, credential(&token)?, options)?;
+        Ok(Self { client })
+    }
+
+    /// All organizations, in the order of their ids, so that a user of several is always first met in the same one.
+    async fn organizations(&self, records: &RecordSender) -> Result<Vec<Place>, ReadError> {
+        let mut organizations = Organizations::default();
+        self.list_organizations(&mut organizations, records).await?;
+        let mut found = organizations.found;
+        if found.is_empty() {
+            return Err(ReadError::Empty(format!(
+                "the service token reaches no organization at {}: it needs the access grant read_organization",
+                self.client.host()
+            )));
+        }
+        found.sort_by(|one, other| one.id.cmp(&other.id));
+        for (number, organization) in (0..).zip(&mut found) {
+            organization.number = number;
+        }
+        Ok(found)
+    }
+
+    async fn list_organizations<V: Visitor>(
+        &self,
+        visitor: &mut V,
+        records: &RecordSender,
+    ) -> Result<(), ReadError> {
+        let listing = Listing { totals: Totals::Possible, ..listing("the organizations", &ORGANIZATIONS) };
+        walk(&self.client, &listing, visitor, records).await?;
+        Ok(())
+    }
+
+    /// Reads who is in `organization` and in its teams.
+    async fn access(
+        &self,
+        organization: &Place,
+        users: &mut Users,
+        records: &RecordSender,
+    ) -> Result<(), ReadError> {
+        let mut roles = Roles::of(organization);
+        self.members(organization, &mut roles, users, records).await?;
+        let teams = self.teams(organization, records).await?;
+        let outsiders = self.all_team_members(organization, teams, users, records).await?;
+        for id in outsiders {
+            let members = Members { organization, roles: &mut roles, users };
+            self.outsider(&id, members, records).await?;
+        }
+        Ok(())
+    }
+
+    async fn members(
+        &self,
+        organization: &Place,
+        roles: &mut Roles,
+        users: &mut Users,
+        records: &RecordSender,
+    ) -> Result<(), ReadError> {
+        let what = format!("the members of the organization {}", organization.title);
+        let path = ["v1", "organizations", &organization.name, "members"];
+        let mut members = Members { organization, roles, users };
+        let read = walk(&self.client, &listing(&what, &path), &mut members, records).await;
+        match read {
+            Ok(0) => Err(ReadError::Empty(format!(
+                "the PlanetScale organization {} shows not a single member, though it must have an administrator",
+                organization.title
+            ))),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.explain(error, organization, records).await),
+        }
+    }
+
+    async fn teams(&self, organization: &Place, records: &RecordSender) -> Result<Vec<TeamPlace>, ReadError> {
+        let what = format!("the teams of the organization {}", organization.title);
+        let path = ["v1", "organizations", &organization.name, "teams"];
+        let mut teams = Teams { organization, ids: IdSet::default(), found: Vec::new() };
+        match walk(&self.client, &listing(&what, &path), &mut teams, records).await {
+            Ok(_) => Ok(teams.found),
+            Err(error) => Err(self.explain(error, organization, records).await),
+        }
+    }
+
+    /// Reads the members of several teams at once. Returns those whom the organization's members lack.
+    async fn all_team_members(
+        &self,
+        organization: &Place,
+        teams: Vec<TeamPlace>,
+        users: &Users,
+        records: &RecordSender,
+    ) -> Result<BTreeSet<String>, ReadError> {
+        stream::iter(teams)
+            .map(|team| self.team_members(organization, team, users, records))
+            .buffered(self.client.requests_in_flight())
+            .try_fold(BTreeSet::new(), |mut all, some| async {
+                all.extend(some);
+                Ok(all)
+            })
+            .await
+    }
+
+    async fn team_members(
+        &self,
+        organization: &Place,
+        team: TeamPlace,
+        users: &Users,
+        records: &RecordSender,
+    ) -> Result<BTreeSet<String>, ReadError> {
+        let what = format!("the members of the team {} of {}", team.title, organization.title);
+        let path = ["v1", "organizations", &organization.name, "teams", &team.slug, "members"];
+        let mut members = TeamMembers {
+            organization,
+            membership: &team.membership,
+            users,
+            ids: IdSet::default(),
+            outsiders: BTreeSet::new(),
+        };
+        match walk(&self.client, &listing(&what, &path), &mut members, records).await {
+            Ok(_) => Ok(members.outsiders),
+            Err(error) => Err(self.explain_team(error, organization, &team, records).await),
+        }
+    }
+
+    /// A team's member whom the organization's members lack has come in meanwhile, or gone out.
+    async fn outsider(
+        &self,
+        id: &str,
+        mut members: Members<'_>,
+        records: &RecordSender,
+    ) -> Result<(), ReadError> {
+        let organization = members.organization;
+        let what = format!("a member of the organization {}", organization.title);
+        let path = ["v1", "organizations", &organization.name, "members", id];
+        let answer = match self.client.get(&Get { what: &what, path: &path, query: &[] }).await {
+            Err(ReadError::Forbidden { .. }) => {
+                return Err(ReadError::ListingChanged {
+                    listing: format!("the members of the organization {}", organization.title),
+                    problem: format!("the user {id} is in one of its teams, but not in the organization"),
+                });
+            }
+            answer => answer?,
+        };
+        let membership = answer.decode::<Membership<'_>>()?;
+        if *membership.user.id != *id {
+            return Err(answer.unexpected("it is another user than the one asked for"));
+        }
+        let mut made = Vec::new();
+        members.is_new(id);
+        members.add(&membership, &mut made).map_err(|fault| fault.into_error(&answer, &what))?;
+        Ok(records.send(made).await?)
+    }
+
+    /// What a refusal in `organization` means. A 404 may stand for a wrong token or an organization that is gone,
+    /// and `/organizations` tells them from a grant that is missing.
+    async fn explain(&self, error: ReadError, organization: &Place, records: &RecordSender) -> ReadError {
+        let ReadError::Forbidden { vendor, what, request, status, detail } = error else { return error };
+        if status == 404 {
+            let mut still = OrganizationIds::default();
+            match self.list_organizations(&mut still, records).await {
+                Err(refused @ ReadError::Unauthorized { .. }) => return refused,
+                Ok(()) if !still.found.contains(&organization.id.id) => return gone(organization),
+                _ => {}
+            }
+        }
+        let what = format!("{what}, for which a service token needs the access grant read_organization");
+        ReadError::Forbidden { vendor, what, request, status, detail }
+    }
+
+    /// As [`Self::explain`], and a 404 may also stand for a team that is gone.
+    async fn explain_team(
+        &self,
+        error: ReadError,
+        organization: &Place,
+        team: &TeamPlace,
+        records: &RecordSender,
+    ) -> ReadError {
+        let explained = self.explain(error, organization, records).await;
+        if !matches!(explained, ReadError::Forbidden { status: 404, .. }) {
+            return explained;
+        }
+        let path = ["v1", "organizations", &organization.name, "teams", &team.slug];
+        match self.client.get(&Get { what: "a team", path: &path, query: &[] }).await {
+            Err(ReadError::Forbidden { status: 404, .. }) => ReadError::ListingChanged {
+                listing: format!("the teams of the organization {}", organization.title),
+                problem: format!("the team {} is gone", team.title),
+            },
+            _ => explained,
+        }
+    }
+
+    /// An organization that came or went during the run is not in what was read, or is and should not be.
+    async fn check_organizations(&self, read: &[Place], records: &RecordSender) -> Result<(), ReadError> {
+        let mut now = OrganizationIds::default();
+        self.list_organizations(&mut now, records).await?;
+        if let Some(organization) = read.iter().find(|organization| !now.found.contains(&organization.id.id))
+        {
+            return Err(gone(organization));
+        }
+        if now.found.len() == read.len() {
+            return Ok(());
+        }
+        Err(ReadError::ListingChanged {
+            listing: "the organizations".to_owned(),
+            problem: format!("there were {}, and there are {}", read.len(), now.found.len()),
+        })
+    }
+}
+
+#[async_trait]
+impl Connector for PlanetScale {
+    fn resource_types(&self) -> &'static [ResourceType] {
+        &[ORGANIZATION, TEAM, USER]
+    }
+
+    async fn read(&self, records: &RecordSender) -> Result<Upstream, ReadError> {
+        let organizations = self.organizations(records).await?;
+        let mut users = Users::default();
+        for organization in &organizations {
+            self.access(organization, &mut users, records).await?;
+        }
+        self.check_organizations(&organizations, records).await?;
+        let ids: Vec<_> = organizations.into_iter().map(|organization| organization.id.id).collect();
+        Ok(Upstream { account_id: ids.join(",") })
+    }
+}
+
+fn gone(organization: &Place) -> ReadError {
+    ReadError::ListingChanged {
+        listing: "the organizations".to_owned(),
+        problem: format!("{} is no longer among them", organization.title),
+    }
+}
+
+fn listing<'a>(what: &'a str, path: &'a [&'a str]) -> Listing<'a> {
+    Listing { what, path, query: &[("per_page", PAGE_SIZE)], number: "page", totals: Totals::Promised }
+}
+
+fn credential(token: &SecretString) -> Result<Credential, ConfigError> {
+    let refuse = |problem| Err(ConfigError::Credential { what: "service token", problem });
+    let token = token.expose_secret().trim_end_matches(['\r', '\n']);
+    if token.is_empty() {
+        return refuse("is empty");
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return refuse("has a space, a line break or another character that no token has");
+    }
+    let Some((id, value)) = token.split_once(':') else {
+        return refuse("has no colon between its id and its value: it must be <token-id>:<token-value>");
+    };
+    if id.is_empty() || value.is_empty() {
+        return refuse("lacks its id or its value: it must be <token-id>:<token-value>");
+    }
+    let secrets = [token, id, value].map(|part| part.to_owned().into()).into();
+    Ok(Credential { authorization: token.to_owned().into(), secrets })
+}

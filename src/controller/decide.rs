@@ -1,0 +1,262 @@
+//! When to read: every rule about it, as one pure function.
+//!
+//! All it needs is in the object, its status, the queue and the clock, so a restart neither repeats nor skips a
+//! run.
+
+use jiff::Timestamp;
+
+use crate::api::{ConnectorStatus, Trigger};
+use crate::sync::RunView;
+
+/// What is known about one connector at one moment.
+#[derive(Debug, Clone)]
+pub struct Observed<'a> {
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// Is the object being deleted?
+    pub deleting: bool,
+    /// `spec.suspend`.
+    pub suspended: bool,
+    /// The status as stored.
+    pub status: &'a ConnectorStatus,
+    /// The `requestedAt` annotation.
+    pub requested_at: Option<&'a str>,
+    /// What is known of the Secret.
+    pub secret: SecretVersion<'a>,
+    /// The run in the queue, where there is one.
+    pub run: Option<&'a RunView>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What the watch on Secrets says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretVersion<'a> {
+    /// Nothing: it is off, or has not seen the Secret yet.
+    Unknown,
+    /// The Secret was there and is gone.
+    Missing,
+    /// It is there, with this `metadata.resourceVersion`.
+    Present(&'a str),
+}
+
+/// What to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// The object goes away: stop its run and touch nothing.
+    Forget,
+    /// Stop its run and say that it is suspended.
+    Suspend,
+    /// Begin a run, instead of one that no longer fits, where there is one.
+    Start(Trigger),
+    /// A run is under way; look again when the queue reports.
+    Follow,
+    /// A run has ended: write down how.
+    Record,
+    /// Nothing to do before this moment.
+    Wait(Timestamp),
+}
+
+/// Decides.
+pub fn decide(observed: &Observed<'_>) -> Action {
+    if observed.deleting {
+        return Action::Forget;
+    }
+    if observed.suspended {
+        return Action::Suspend;
+    }
+    match observed.run {
+        Some(run) => with_run(observed, run),
+        None => without_run(observed),
+    }
+}
+
+fn with_run(observed: &Observed<'_>, run: &RunView) -> Action {
+    if run.generation != observed.generation {
+        return Action::Start(Trigger::SpecChanged);
+    }
+    if run.finished { Action::Record } else { Action::Follow }
+}
+
+fn without_run(observed: &Observed<'_>) -> Action {
+    let status = observed.status;
+    if status.observed_generation != observed.generation {
+        let never = status.observed_generation < 0;
+        return Action::Start(if never { Trigger::First } else { Trigger::SpecChanged });
+    }
+    if let Some(interrupted) = status.last_sync.as_ref().filter(|sync| sync.completion_time.is_none()) {
+        return Action::Start(interrupted.trigger);
+    }
+    if asked_for(observed) {
+        return Action::Start(Trigger::Requested);
+    }
+    if secret_changed(observed) {
+        return Action::Start(Trigger::SecretChanged);
+    }
+    match &status.next_sync_time {
+        Some(due) if due.0 > observed.now => Action::Wait(due.0),
+        _ if status.consecutive_failures.unwrap_or(0) > 0 => Action::Start(Trigger::Retry),
+        _ => Action::Start(Trigger::Scheduled),
+    }
+}
+
+fn asked_for(observed: &Observed<'_>) -> bool {
+    observed.requested_at.is_some()
+        && observed.requested_at != observed.status.last_handled_reconcile_at.as_deref()
+}
+
+fn secret_changed(observed: &Observed<'_>) -> bool {
+    let seen = observed.status.observed_secret_version.as_deref();
+    match observed.secret {
+        SecretVersion::Unknown => false,
+        SecretVersion::Missing => seen.is_some(),
+        SecretVersion::Present(version) => seen.is_none_or(|seen| newer(version, seen)),
+    }
+}
+
+/// Versions grow, as Kubernetes promises since 1.35; a smaller one is a watch that lags behind what a run has read.
+/// Those that are no numbers can only be told apart.
+fn newer(version: &str, seen: &str) -> bool {
+    match (version.parse::<u128>(), seen.parse::<u128>()) {
+        (Ok(version), Ok(seen)) => version > seen,
+        _ => version != seen,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::api::LastSync;
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-11-22T{text}Z").parse().unwrap()
+    }
+
+    fn settled() -> ConnectorStatus {
+        ConnectorStatus {
+            observed_generation: 3,
+            last_sync: Some(LastSync {
+                id: "a".into(),
+                trigger: Trigger::First,
+                start_time: Time(at("10:00:00")),
+                completion_time: Some(Time(at("10:00:05"))),
+                counts: Default::default(),
+                changes: Default::default(),
+            }),
+            next_sync_time: Some(Time(at("11:00:00"))),
+            last_handled_reconcile_at: Some("one".into()),
+            observed_secret_version: Some("7".into()),
+            ..ConnectorStatus::default()
+        }
+    }
+
+    fn observed(status: &ConnectorStatus) -> Observed<'_> {
+        Observed {
+            generation: 3,
+            deleting: false,
+            suspended: false,
+            status,
+            requested_at: Some("one"),
+            secret: SecretVersion::Present("7"),
+            run: None,
+            now: at("10:30:00"),
+        }
+    }
+
+    fn run(finished: bool) -> RunView {
+        RunView { id: "a".into(), generation: 3, trigger: Trigger::Scheduled, started: None, finished }
+    }
+
+    #[test]
+    fn a_fresh_object_is_read_at_once() {
+        let status = ConnectorStatus::default();
+        assert_eq!(decide(&observed(&status)), Action::Start(Trigger::First));
+    }
+
+    #[test]
+    fn a_settled_object_waits_until_its_next_sync() {
+        assert_eq!(decide(&observed(&settled())), Action::Wait(at("11:00:00")));
+    }
+
+    #[test]
+    fn an_edited_spec_is_read_at_once() {
+        let status = settled();
+        let observed = Observed { generation: 4, ..observed(&status) };
+        assert_eq!(decide(&observed), Action::Start(Trigger::SpecChanged));
+    }
+
+    #[test]
+    fn an_edited_spec_replaces_the_run_of_the_older_one() {
+        let status = settled();
+        let run = run(false);
+        let observed = Observed { generation: 4, run: Some(&run), ..observed(&status) };
+        assert_eq!(decide(&observed), Action::Start(Trigger::SpecChanged));
+    }
+
+    #[rstest]
+    #[case::asked_for(Some("two"), SecretVersion::Present("7"), Action::Start(Trigger::Requested))]
+    #[case::annotation_removed(None, SecretVersion::Present("7"), Action::Wait(at("11:00:00")))]
+    #[case::rotated(Some("one"), SecretVersion::Present("8"), Action::Start(Trigger::SecretChanged))]
+    #[case::watch_lags(Some("one"), SecretVersion::Present("6"), Action::Wait(at("11:00:00")))]
+    #[case::secret_deleted(Some("one"), SecretVersion::Missing, Action::Start(Trigger::SecretChanged))]
+    #[case::not_watched(Some("one"), SecretVersion::Unknown, Action::Wait(at("11:00:00")))]
+    fn what_people_change_is_acted_on(
+        #[case] requested_at: Option<&str>,
+        #[case] secret: SecretVersion<'_>,
+        #[case] action: Action,
+    ) {
+        let status = settled();
+        assert_eq!(decide(&Observed { requested_at, secret, ..observed(&status) }), action);
+    }
+
+    #[test]
+    fn a_secret_that_is_still_missing_is_not_a_change() {
+        let status = ConnectorStatus { observed_secret_version: None, ..settled() };
+        let observed = Observed { secret: SecretVersion::Missing, ..observed(&status) };
+        assert_eq!(decide(&observed), Action::Wait(at("11:00:00")));
+    }
+
+    #[test]
+    fn what_is_due_is_read_once_however_long_it_has_been_due() {
+        let status = settled();
+        let observed = Observed { now: at("23:00:00"), ..observed(&status) };
+        assert_eq!(decide(&observed), Action::Start(Trigger::Scheduled));
+    }
+
+    #[test]
+    fn what_failed_is_tried_again_when_due() {
+        let status = ConnectorStatus { consecutive_failures: Some(2), ..settled() };
+        let observed = Observed { now: at("11:00:00"), ..observed(&status) };
+        assert_eq!(decide(&observed), Action::Start(Trigger::Retry));
+    }
+
+    #[test]
+    fn a_run_that_a_restart_interrupted_begins_again_for_the_same_reason() {
+        let mut status = settled();
+        let sync = status.last_sync.as_mut().unwrap();
+        sync.completion_time = None;
+        sync.trigger = Trigger::Requested;
+        assert_eq!(decide(&observed(&status)), Action::Start(Trigger::Requested));
+    }
+
+    #[rstest]
+    #[case(false, Action::Follow)]
+    #[case(true, Action::Record)]
+    fn a_run_is_followed_to_its_end(#[case] finished: bool, #[case] action: Action) {
+        let status = settled();
+        let run = run(finished);
+        assert_eq!(decide(&Observed { run: Some(&run), ..observed(&status) }), action);
+    }
+
+    #[test]
+    fn suspending_stops_everything_but_deletion() {
+        let status = settled();
+        let run = run(false);
+        let suspended = Observed { suspended: true, run: Some(&run), ..observed(&status) };
+        assert_eq!(decide(&suspended), Action::Suspend);
+        assert_eq!(decide(&Observed { deleting: true, ..suspended }), Action::Forget);
+    }
+}

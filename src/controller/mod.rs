@@ -1,0 +1,21 @@
+//! Watches the connectors and their Secrets, decides when one is to be read, and says in its status how it went.
+//!
+//! A reconcile is short: it never talks to an upstream, it only puts runs into the queue of [`crate::sync`] and
+//! writes down what came of them.
+
+pub mod decide;
+mod events;
+pub mod inputs;
+mod reconcile;
+mod schedule;
+mod secrets;
+mod status;
+mod store;
+mod sweep;
+mod watch;
+
+pub use reconcile::{Context, Error, FIELD_MANAGER, Shared, reconcile};
+pub use schedule::{Defaults, Timing};
+pub use secrets::SecretIndex;
+pub use sweep::Sweep;
+pub use watch::{control, watch_secrets};

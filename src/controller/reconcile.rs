@@ -1,0 +1,367 @@
+//! One look at one object: observe, decide, act, write the status where it changed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use jiff::{SignedDuration, Timestamp};
+use kube::api::{Patch, PatchParams};
+use kube::runtime::controller::Action as Requeue;
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+
+use crate::api::{self, ConnectorStatus, InvalidDuration, Phase, Reason, Trigger};
+use crate::connectors::http::HostPolicy;
+use crate::kinds::Kind;
+use crate::server::Metrics;
+use crate::snapshot::{InvalidOwner, Owner, SyncId};
+use crate::sync::{self, Failure, ObjectKey, Outcome, Plan, Queue, RunView, SecretSeen, Snapshots};
+
+use super::decide::{Action, Observed, decide};
+use super::events::{Events, News};
+use super::inputs::Inputs;
+use super::schedule::{Defaults, Timing};
+use super::secrets::{SecretIndex, as_version};
+use super::status::{self, Begun};
+use super::store::Unseen;
+
+/// The name under which this operator owns fields.
+pub const FIELD_MANAGER: &str = "connector-operator";
+/// A periodic run that takes longer is shown while it runs.
+const LONG_RUN: Duration = Duration::from_secs(2);
+
+/// What the operator is made of, as its reconciles see it.
+pub struct Shared {
+    /// The Kubernetes client.
+    pub client: Client,
+    /// What this instance calls itself in events.
+    pub instance: String,
+    /// The queue in which runs wait.
+    pub queue: Queue,
+    /// Where snapshots go.
+    pub snapshots: Snapshots,
+    /// How long the snapshots of a deleted connector are kept.
+    pub retention: Duration,
+    /// The hosts that credentials may be sent to.
+    pub hosts: HostPolicy,
+    /// What is filled in where a spec is silent.
+    pub defaults: Defaults,
+    /// What is known of Secrets.
+    pub secrets: Arc<SecretIndex>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// What all reconciles share.
+pub struct Context {
+    shared: Shared,
+    events: Events,
+    unseen: Unseen,
+}
+
+/// Why a reconcile could not be finished; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The status could not be written.
+    #[error("writing the status: {0}")]
+    Status(#[source] kube::Error),
+    /// The object has no name, namespace or uid, which the API server never leaves out.
+    #[error("the object has no {0}")]
+    Anonymous(&'static str),
+    /// The object's names can't be a folder's, which the API server does not let in.
+    #[error(transparent)]
+    Owner(#[from] InvalidOwner),
+}
+
+impl Context {
+    /// The context of an operator made of these.
+    pub fn new(shared: Shared) -> Self {
+        let events = Events::new(shared.client.clone(), shared.instance.clone());
+        Self { shared, events, unseen: Unseen::default() }
+    }
+
+    /// The Kubernetes client.
+    pub fn client(&self) -> &Client {
+        &self.shared.client
+    }
+
+    /// The queue in which runs wait.
+    pub fn queue(&self) -> &Queue {
+        &self.shared.queue
+    }
+
+    /// The snapshots of all connectors.
+    pub(super) fn snapshots(&self) -> &Snapshots {
+        &self.shared.snapshots
+    }
+
+    /// How long the snapshots of a deleted connector are kept.
+    pub(super) fn retention(&self) -> SignedDuration {
+        SignedDuration::try_from(self.shared.retention).unwrap_or(SignedDuration::MAX)
+    }
+
+    /// A reconcile could not be finished.
+    pub(super) fn reconcile_failed(&self, kind: &'static str) {
+        self.shared.metrics.reconcile_failed(kind);
+    }
+
+    /// The watch shows the object.
+    pub(super) fn saw<K: Kind>(&self, key: &ObjectKey, object: &K) {
+        self.unseen.saw(key, object.status());
+    }
+
+    /// The object is gone: stop its run, forget it.
+    pub(super) fn forget(&self, key: &ObjectKey) {
+        self.shared.queue.cancel(key);
+        self.unseen.forget(key);
+        self.shared.secrets.forget(key);
+        self.shared.metrics.forget(key);
+    }
+
+    /// A complete list knows only what `keep` knows: forget the rest.
+    pub(super) fn retain(&self, kind: &'static str, keep: impl Fn(&ObjectKey) -> bool) {
+        self.shared.queue.retain(kind, &keep);
+        self.unseen.retain(kind, &keep);
+        self.shared.secrets.retain(kind, &keep);
+        self.shared.metrics.retain(kind, &keep);
+    }
+}
+
+/// What came of writing a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// It is stored, or was already.
+    Stored,
+    /// There is no such object any more.
+    ObjectGone,
+}
+
+/// The object of a reconcile, with what every step needs of it.
+struct Subject<'a, K> {
+    object: &'a Arc<K>,
+    key: ObjectKey,
+    generation: i64,
+    status: ConnectorStatus,
+    now: Timestamp,
+}
+
+/// The key of an object.
+///
+/// # Errors
+/// [`Error::Anonymous`] for what the API server never sends.
+pub(super) fn key_of<K: Kind>(object: &K) -> Result<ObjectKey, Error> {
+    Ok(ObjectKey {
+        kind: K::KIND,
+        namespace: object.namespace().ok_or(Error::Anonymous("namespace"))?,
+        name: object.meta().name.clone().ok_or(Error::Anonymous("name"))?,
+        uid: object.uid().ok_or(Error::Anonymous("uid"))?,
+    })
+}
+
+/// Looks at one object, and says when to look again.
+///
+/// # Errors
+/// [`Error`], after which the object is looked at again soon.
+pub async fn reconcile<K: Kind>(object: Arc<K>, context: Arc<Context>) -> Result<Requeue, Error> {
+    let key = key_of(object.as_ref())?;
+    let status = context.unseen.latest(&key, object.status());
+    let generation = object.meta().generation.unwrap_or_default();
+    let subject = Subject { object: &object, generation, status, now: Timestamp::now(), key };
+    let run = context.shared.queue.view(&subject.key);
+    match subject.decide(&context, run.as_ref()) {
+        Action::Forget => {
+            context.forget(&subject.key);
+            Ok(Requeue::await_change())
+        }
+        Action::Suspend => subject.suspend(&context).await,
+        Action::Start(trigger) => subject.start(&context, trigger).await,
+        Action::Follow => subject.follow(&context, run.as_ref()).await,
+        Action::Record => subject.record(&context).await,
+        Action::Wait(until) => Ok(subject.wait(until)),
+    }
+}
+
+impl<K: Kind> Subject<'_, K> {
+    fn decide(&self, context: &Context, run: Option<&RunView>) -> Action {
+        let secret = context.shared.secrets.version_for(&self.key, &self.object.credential_ref().name);
+        decide(&Observed {
+            generation: self.generation,
+            deleting: self.object.meta().deletion_timestamp.is_some(),
+            suspended: self.object.common().suspend.unwrap_or(false),
+            status: &self.status,
+            requested_at: self.requested_at(),
+            secret: as_version(secret.as_ref()),
+            run,
+            now: self.now,
+        })
+    }
+
+    async fn suspend(&self, context: &Context) -> Result<Requeue, Error> {
+        context.shared.queue.cancel(&self.key);
+        self.write(context, status::suspended(&self.status, self.generation, self.now)).await?;
+        Ok(Requeue::await_change())
+    }
+
+    async fn start(&self, context: &Context, trigger: Trigger) -> Result<Requeue, Error> {
+        let timing = match self.timing(context) {
+            Ok(timing) => timing,
+            Err(error) => return self.refuse(context, trigger, &error).await,
+        };
+        let owner = Owner::new(&self.key.namespace, K::KIND, &self.key.name, &self.key.uid)?;
+        let id = SyncId::new(self.now);
+        if trigger.announced() {
+            let begun = self.begun(id.as_str(), trigger, self.now);
+            if self.write(context, status::begun(&self.status, &begun)).await? == Written::ObjectGone {
+                return Ok(Requeue::await_change());
+            }
+        }
+        let plan = Plan {
+            id: id.clone(),
+            generation: self.generation,
+            trigger,
+            requested_at: self.requested_at().map(str::to_owned),
+            timeout: timing.timeout,
+            scratch: context.shared.snapshots.scratch().to_owned(),
+        };
+        context.shared.queue.submit(
+            self.key.clone(),
+            id.as_str(),
+            self.generation,
+            trigger,
+            self.job(context, plan, owner),
+        );
+        Ok(Requeue::await_change())
+    }
+
+    fn job(&self, context: &Context, plan: Plan, owner: Owner) -> sync::Job {
+        let namespace = self.key.namespace.clone();
+        let hosts = context.shared.hosts.clone();
+        let inputs = Inputs::new(context.shared.client.clone(), Arc::clone(self.object), namespace, hosts);
+        let destination = context.shared.snapshots.of(owner);
+        let span = tracing::info_span!(
+            parent: None, "run", kind = K::KIND, namespace = self.key.namespace, name = self.key.name, run = %plan.id
+        );
+        Box::new(move |cancel| {
+            let run = async move { sync::run(plan, &inputs, &destination, |_| {}, cancel).await };
+            tracing::Instrument::instrument(run, span).boxed()
+        })
+    }
+
+    /// The spec can't be run: said once, until it changes.
+    async fn refuse(
+        &self,
+        context: &Context,
+        trigger: Trigger,
+        error: &InvalidDuration,
+    ) -> Result<Requeue, Error> {
+        let message = format!("In spec.schedule or spec.timeout, {error}. Correct it.");
+        let outcome = Outcome {
+            id: SyncId::new(self.now).to_string(),
+            generation: self.generation,
+            trigger,
+            requested_at: self.requested_at().map(str::to_owned),
+            secret: SecretSeen::Unread,
+            started: self.now,
+            completed: self.now,
+            result: Err(Failure::new(Reason::InvalidSpec, message)),
+        };
+        let timing = Timing {
+            interval: context.shared.defaults.interval,
+            timeout: context.shared.defaults.timeout,
+            place: 0.5,
+        };
+        self.write(context, status::ended(&self.status, &outcome, &timing)).await?;
+        Ok(Requeue::await_change())
+    }
+
+    async fn follow(&self, context: &Context, run: Option<&RunView>) -> Result<Requeue, Error> {
+        let Some((run, started)) = run.and_then(|run| Some((run, run.started?))) else {
+            return Ok(Requeue::await_change());
+        };
+        let shown = self.status.last_sync.as_ref().is_some_and(|sync| sync.id == run.id);
+        if run.trigger.announced() || shown {
+            return Ok(Requeue::await_change());
+        }
+        let left = LONG_RUN.saturating_sub(elapsed(started, self.now));
+        if !left.is_zero() {
+            return Ok(Requeue::requeue(left));
+        }
+        let begun = self.begun(&run.id, run.trigger, started);
+        self.write(context, status::taking_long(&self.status, &begun)).await?;
+        Ok(Requeue::await_change())
+    }
+
+    async fn record(&self, context: &Context) -> Result<Requeue, Error> {
+        let Some(outcome) = context.shared.queue.outcome(&self.key) else {
+            return Ok(Requeue::await_change());
+        };
+        let timing = self.timing(context).unwrap_or(Timing {
+            interval: context.shared.defaults.interval,
+            timeout: context.shared.defaults.timeout,
+            place: 0.5,
+        });
+        let after = status::ended(&self.status, &outcome, &timing);
+        context.shared.metrics.run_ended(&self.key, &outcome);
+        if self.write(context, after).await? == Written::ObjectGone {
+            return Ok(Requeue::await_change());
+        }
+        context.shared.queue.forget(&self.key, &outcome.id);
+        // What changed while it ran was not acted on yet.
+        Ok(Requeue::requeue(Duration::ZERO))
+    }
+
+    fn wait(&self, until: Timestamp) -> Requeue {
+        // A status holds whole seconds, so what is due is due once the second has begun.
+        Requeue::requeue(elapsed(self.now, until))
+    }
+
+    fn begun<'s>(&'s self, id: &'s str, trigger: Trigger, started: Timestamp) -> Begun<'s> {
+        Begun { id, generation: self.generation, trigger, what: self.object.what(), now: started }
+    }
+
+    fn timing(&self, context: &Context) -> Result<Timing, InvalidDuration> {
+        Timing::of(self.object.common(), &self.key.uid, &context.shared.defaults)
+    }
+
+    fn requested_at(&self) -> Option<&str> {
+        self.object.annotations().get(api::REQUESTED_AT).map(String::as_str)
+    }
+
+    /// Writes the status where it differs from the one stored, and tells of the transition.
+    async fn write(&self, context: &Context, after: ConnectorStatus) -> Result<Written, Error> {
+        if after == self.status {
+            return Ok(Written::Stored);
+        }
+        let api: Api<K> = Api::namespaced(context.shared.client.clone(), &self.key.namespace);
+        let patch = json!({
+            "apiVersion": K::api_version(&()),
+            "kind": K::KIND,
+            // The uid keeps this from an object of the same name that came after ours.
+            "metadata": { "name": self.key.name, "uid": self.key.uid },
+            "status": after,
+        });
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        match api.patch_status(&self.key.name, &params, &Patch::Apply(&patch)).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.is_not_found() => {
+                context.forget(&self.key);
+                return Ok(Written::ObjectGone);
+            }
+            Err(error) => return Err(Error::Status(error)),
+        }
+        context.shared.metrics.status_is(&self.key, &after);
+        let (news, after_phase) = (News::of(&self.status, &after), after.phase);
+        context.unseen.written(&self.key, after);
+        if let Some(news) = news {
+            if matches!(after_phase, Some(Phase::Syncing | Phase::Suspended)) {
+                tracing::info!(reason = news.reason, "{}", news.note);
+            }
+            context.events.publish(self.object.object_ref(&()), &news, self.now).await;
+        }
+        Ok(Written::Stored)
+    }
+}
+
+fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}

@@ -1,0 +1,207 @@
+//! Which version every Secret has, and which connectors use it. Only names and versions: a Secret's content is read
+//! by the run that needs it, and kept nowhere.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::sync::ObjectKey;
+
+use super::decide::SecretVersion;
+
+/// Namespace and name of a Secret.
+type SecretName = (String, String);
+
+/// What is known of Secrets.
+#[derive(Debug, Default)]
+pub struct SecretIndex {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// `None` for one that was there and is gone, while a connector uses it.
+    versions: HashMap<SecretName, Option<String>>,
+    relisted: HashMap<SecretName, String>,
+    users: HashMap<SecretName, BTreeSet<ObjectKey>>,
+    uses: HashMap<ObjectKey, SecretName>,
+}
+
+impl SecretIndex {
+    /// The version of a Secret for a connector that uses it: `None` where nothing is known of it, which may only
+    /// mean that the watch is behind, and `Some(None)` where it was there and is gone.
+    pub fn version_for(&self, user: &ObjectKey, secret: &str) -> Option<Option<String>> {
+        let mut state = self.state();
+        let name = (user.namespace.clone(), secret.to_owned());
+        state.used(user, &name);
+        state.versions.get(&name).cloned()
+    }
+
+    /// A list of all Secrets begins.
+    pub fn list_begins(&self) {
+        self.state().relisted.clear();
+    }
+
+    /// A Secret that a list found.
+    pub fn listed(&self, namespace: &str, name: &str, version: &str) {
+        self.state().relisted.insert((namespace.to_owned(), name.to_owned()), version.to_owned());
+    }
+
+    /// The list is complete: what it did not find is gone. Returns the connectors that this concerns.
+    pub fn list_ends(&self) -> Vec<ObjectKey> {
+        let mut state = self.state();
+        let mut found: HashMap<_, _> =
+            state.relisted.drain().map(|(name, version)| (name, Some(version))).collect();
+        for name in state.versions.keys().filter(|name| state.users.contains_key(*name)) {
+            found.entry(name.clone()).or_insert(None);
+        }
+        let before = std::mem::replace(&mut state.versions, found);
+        let changed = |name: &&SecretName| before.get(*name) != state.versions.get(*name);
+        state.users.keys().filter(changed).flat_map(|name| state.users_of(name)).collect()
+    }
+
+    /// A Secret was made or changed. Returns the connectors that use it.
+    pub fn changed(&self, namespace: &str, name: &str, version: &str) -> Vec<ObjectKey> {
+        let mut state = self.state();
+        let name = (namespace.to_owned(), name.to_owned());
+        state.versions.insert(name.clone(), Some(version.to_owned()));
+        state.users_of(&name)
+    }
+
+    /// A Secret is gone. Returns the connectors that use it.
+    pub fn deleted(&self, namespace: &str, name: &str) -> Vec<ObjectKey> {
+        let mut state = self.state();
+        let name = (namespace.to_owned(), name.to_owned());
+        let users = state.users_of(&name);
+        if users.is_empty() {
+            state.versions.remove(&name);
+        } else {
+            state.versions.insert(name, None);
+        }
+        users
+    }
+
+    /// A connector is gone.
+    pub fn forget(&self, user: &ObjectKey) {
+        self.state().unused(user);
+    }
+
+    /// Forgets every connector of `kind` that `keep` does not know.
+    pub fn retain(&self, kind: &str, keep: impl Fn(&ObjectKey) -> bool) {
+        let mut state = self.state();
+        let gone: Vec<ObjectKey> =
+            state.uses.keys().filter(|user| user.kind == kind && !keep(user)).cloned().collect();
+        gone.iter().for_each(|user| state.unused(user));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every method leaves the state consistent, so a panic elsewhere does not spoil it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn used(&mut self, user: &ObjectKey, name: &SecretName) {
+        if self.uses.get(user) == Some(name) {
+            return;
+        }
+        self.unused(user);
+        self.uses.insert(user.clone(), name.clone());
+        self.users.entry(name.clone()).or_default().insert(user.clone());
+    }
+
+    fn unused(&mut self, user: &ObjectKey) {
+        let Some(name) = self.uses.remove(user) else { return };
+        if let Some(users) = self.users.get_mut(&name) {
+            users.remove(user);
+            if users.is_empty() {
+                self.users.remove(&name);
+                if self.versions.get(&name) == Some(&None) {
+                    self.versions.remove(&name);
+                }
+            }
+        }
+    }
+
+    fn users_of(&self, name: &SecretName) -> Vec<ObjectKey> {
+        self.users.get(name).into_iter().flatten().cloned().collect()
+    }
+}
+
+/// What [`SecretIndex::version_for`] says, as [`super::decide`] wants it.
+pub(super) fn as_version(known: Option<&Option<String>>) -> SecretVersion<'_> {
+    match known {
+        None => SecretVersion::Unknown,
+        Some(None) => SecretVersion::Missing,
+        Some(Some(version)) => SecretVersion::Present(version),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(name: &str) -> ObjectKey {
+        ObjectKey {
+            kind: "ScalrConnector",
+            namespace: "identity".into(),
+            name: name.into(),
+            uid: name.into(),
+        }
+    }
+
+    fn listed(secrets: &[(&str, &str)]) -> SecretIndex {
+        let index = SecretIndex::default();
+        index.list_begins();
+        secrets.iter().for_each(|(name, version)| index.listed("identity", name, version));
+        index.list_ends();
+        index
+    }
+
+    #[test]
+    fn nothing_is_known_before_the_first_complete_list_nor_of_what_was_never_there() {
+        let index = SecretIndex::default();
+        index.list_begins();
+        index.listed("identity", "token", "1");
+        assert_eq!(index.version_for(&user("a"), "token"), None);
+        index.list_ends();
+        assert_eq!(index.version_for(&user("a"), "token"), Some(Some("1".into())));
+        assert_eq!(index.version_for(&user("a"), "other"), None);
+    }
+
+    #[test]
+    fn a_change_concerns_those_who_use_the_secret_now() {
+        let index = listed(&[("token", "1"), ("other", "1")]);
+        index.version_for(&user("a"), "token");
+        index.version_for(&user("b"), "token");
+        index.version_for(&user("b"), "other");
+        assert_eq!(index.changed("identity", "token", "2"), [user("a")]);
+        assert_eq!(index.changed("elsewhere", "token", "2"), []);
+        index.forget(&user("a"));
+        assert_eq!(index.deleted("identity", "token"), []);
+    }
+
+    #[test]
+    fn a_secret_that_goes_is_known_to_be_gone_while_somebody_uses_it() {
+        let index = listed(&[("token", "1")]);
+        index.version_for(&user("a"), "token");
+        index.deleted("identity", "token");
+        assert_eq!(index.version_for(&user("a"), "token"), Some(None));
+        index.forget(&user("a"));
+        assert_eq!(index.version_for(&user("b"), "token"), None);
+    }
+
+    #[test]
+    fn a_second_list_finds_what_was_missed() {
+        let index = listed(&[("changed", "1"), ("same", "1"), ("gone", "1")]);
+        for name in ["changed", "same", "gone", "new"] {
+            index.version_for(&user(name), name);
+        }
+        index.list_begins();
+        index.listed("identity", "changed", "2");
+        index.listed("identity", "same", "1");
+        index.listed("identity", "new", "1");
+        let mut concerned = index.list_ends();
+        concerned.sort();
+        assert_eq!(concerned, [user("changed"), user("gone"), user("new")]);
+    }
+}

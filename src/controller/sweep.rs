@@ -1,0 +1,107 @@
+//! Snapshots of connectors that are gone: kept for the retention, then removed. Only what a complete list does not
+//! know, and the API server does not know either when asked once more.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::runtime::reflector::Store;
+use kube::{Api, Client};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use crate::kinds::Kind;
+use crate::snapshot::{DirectoryStore, Owner, Retired, StoreError};
+use crate::sync::ObjectKey;
+
+use super::reconcile::key_of;
+
+/// How often to look. A deletion that no watch saw is noticed by then.
+const EVERY: Duration = Duration::from_secs(15 * 60);
+
+/// Sweeps for one kind.
+pub struct Sweep<K: Kind> {
+    /// Asked before anything goes.
+    pub client: Client,
+    /// What the watch has listed.
+    pub objects: Store<K>,
+    /// Where the snapshots are.
+    pub snapshots: DirectoryStore,
+    /// How long those of a deleted connector are kept.
+    pub retention: SignedDuration,
+}
+
+impl<K: Kind> Sweep<K> {
+    /// Sweeps until `stop`, for the first time when the first list is complete.
+    pub async fn forever(self, stop: CancellationToken) {
+        let sweeping = async {
+            if self.objects.wait_until_ready().await.is_err() {
+                return;
+            }
+            let mut times = tokio::time::interval(EVERY);
+            loop {
+                times.tick().await;
+                if let Err(error) = self.once().await {
+                    tracing::warn!(kind = K::KIND, %error, "Snapshots of deleted connectors could not be swept");
+                }
+            }
+        };
+        tokio::select! {
+            () = sweeping => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    /// Sweeps once.
+    ///
+    /// # Errors
+    /// When the store fails; what was not reached is for the next time.
+    pub async fn once(&self) -> Result<(), StoreError> {
+        for owner in self.owners().await? {
+            if self.is_listed(&owner) {
+                self.blocking(move |store| store.revive(&owner)).await?;
+            } else if self.is_gone(&owner).await {
+                let (retention, about) = (self.retention, owner.to_string());
+                let now = Timestamp::now();
+                if self.blocking(move |store| store.retire(&owner, now, retention)).await? == Retired::Removed
+                {
+                    tracing::info!(owner = about, "Removed the snapshots of a connector that is deleted");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn owners(&self) -> Result<Vec<Owner>, StoreError> {
+        let mut owners = self.blocking(|store| store.owners()).await?;
+        owners.retain(|owner| owner.kind() == K::KIND.to_ascii_lowercase());
+        Ok(owners)
+    }
+
+    fn is_listed(&self, owner: &Owner) -> bool {
+        let known = |key: ObjectKey| key.uid == owner.uid();
+        self.objects.state().iter().filter_map(|object| key_of(object.as_ref()).ok()).any(known)
+    }
+
+    /// Asks the API server: a folder is never retired on the word of a cache. What it can't answer is not gone.
+    async fn is_gone(&self, owner: &Owner) -> bool {
+        let api: Api<K> = Api::namespaced(self.client.clone(), owner.namespace());
+        match api.get_metadata_opt(owner.name()).await {
+            Ok(found) => found.and_then(|found| found.metadata.uid).as_deref() != Some(owner.uid()),
+            Err(error) => {
+                tracing::debug!(%owner, %error, "Whether it is deleted could not be asked");
+                false
+            }
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&DirectoryStore) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.snapshots.clone();
+        match spawn_blocking(move || work(&store)).await {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+}

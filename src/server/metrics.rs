@@ -1,0 +1,120 @@
+//! What the operator counts. Series of an object go when it goes.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::api::ConnectorStatus;
+use crate::sync::{ObjectKey, Outcome};
+
+use super::objects::Objects;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRun {
+    kind: &'static str,
+    result: String,
+    trigger: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfResult {
+    kind: &'static str,
+    result: &'static str,
+}
+
+/// What the operator counts.
+#[derive(Clone)]
+pub struct Metrics {
+    series: Arc<Series>,
+}
+
+struct Series {
+    registry: Registry,
+    syncs: Family<OfRun, Counter>,
+    sync_duration: Family<OfResult, Histogram>,
+    reconcile_errors: Family<Vec<(&'static str, &'static str)>, Counter>,
+    objects: Objects,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("connector");
+        let syncs = Family::default();
+        let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.01, 3.0, 12));
+        let sync_duration = Family::new_with_constructor(histogram);
+        let reconcile_errors = Family::default();
+        let objects = Objects::default();
+        registry.register(
+            "sync",
+            "Runs that ended, by trigger and by result: a condition reason",
+            syncs.clone(),
+        );
+        registry.register_with_unit(
+            "sync_duration",
+            "How long runs took",
+            Unit::Seconds,
+            sync_duration.clone(),
+        );
+        registry.register(
+            "reconcile_errors",
+            "Reconciles that could not be finished",
+            reconcile_errors.clone(),
+        );
+        registry.register_collector(Box::new(objects.clone()));
+        registry.register(
+            "build",
+            "The version of this operator",
+            Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        let series = Series { registry, syncs, sync_duration, reconcile_errors, objects };
+        Self { series: Arc::new(series) }
+    }
+}
+
+impl Metrics {
+    /// All of it, in the OpenMetrics text format.
+    pub fn exposition(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = encode(&mut text, &self.series.registry);
+        text
+    }
+
+    /// A run has ended.
+    pub fn run_ended(&self, key: &ObjectKey, outcome: &Outcome) {
+        let (result, word) = match &outcome.result {
+            Ok(_) => ("Succeeded", "success"),
+            Err(failure) => (failure.reason.as_str(), "error"),
+        };
+        let of_run = OfRun { kind: key.kind, result: result.to_owned(), trigger: outcome.trigger.as_str() };
+        self.series.syncs.get_or_create(&of_run).inc();
+        let took = outcome.completed.duration_since(outcome.started).as_secs_f64();
+        self.series.sync_duration.get_or_create(&OfResult { kind: key.kind, result: word }).observe(took);
+    }
+
+    /// A reconcile could not be finished.
+    pub fn reconcile_failed(&self, kind: &'static str) {
+        self.series.reconcile_errors.get_or_create(&vec![("kind", kind)]).inc();
+    }
+
+    /// An object has this status now.
+    pub fn status_is(&self, key: &ObjectKey, status: &ConnectorStatus) {
+        self.series.objects.set(key, status);
+    }
+
+    /// An object is gone.
+    pub fn forget(&self, key: &ObjectKey) {
+        self.series.objects.retain(|known| known != key);
+    }
+
+    /// Every object of `kind` that `keep` does not know is gone.
+    pub fn retain(&self, kind: &str, keep: impl Fn(&ObjectKey) -> bool) {
+        self.series.objects.retain(|known| known.kind != kind || keep(known));
+    }
+}

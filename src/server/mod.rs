@@ -1,0 +1,10 @@
+//! What the operator says over HTTP: health, readiness, metrics, and the snapshots to those on its own machine.
+
+mod http;
+mod metrics;
+mod objects;
+mod snapshots;
+
+pub use http::{Readiness, serve};
+pub use metrics::Metrics;
+pub use snapshots::serve_snapshots;

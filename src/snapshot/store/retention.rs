@@ -1,0 +1,141 @@
+//! How long snapshots are kept: the last few of each owner, and all of them for a while after the owner is deleted.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{DirectoryStore, StoreError, failed, files};
+use crate::snapshot::{Owner, container};
+
+/// Says since when the owner has been found deleted.
+const DELETED_SINCE: &str = "deleted-since";
+/// A file of this age that was never completed is not being written any more.
+const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
+
+/// What [`DirectoryStore::prune`] has removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Snapshots that were too many.
+    pub snapshots: u64,
+    /// Files that a crash had left incomplete.
+    pub leftovers: u64,
+}
+
+/// What became of the snapshots of a deleted owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retired {
+    /// They are kept; the owner has been found deleted since then.
+    Kept {
+        /// When it was first found deleted.
+        since: Timestamp,
+    },
+    /// They are gone.
+    Removed,
+}
+
+impl DirectoryStore {
+    /// Removes all but the last `keep` snapshots of an owner, and files that were left incomplete an hour before
+    /// `now`. The one that counts always stays.
+    ///
+    /// # Errors
+    /// When the disk fails; when `latest.json` cannot be understood, nothing is removed.
+    pub fn prune(&self, owner: &Owner, keep: usize, now: Timestamp) -> Result<Pruned, StoreError> {
+        let mut pruned = Pruned::default();
+        let entries = self.list(owner)?;
+        let too_many = entries.len().saturating_sub(keep);
+        for entry in entries.iter().take(too_many).filter(|entry| !entry.latest) {
+            fs::remove_file(&entry.path).map_err(failed("removing", &entry.path))?;
+            pruned.snapshots += 1;
+        }
+        for file in files(&self.folder(owner))? {
+            let path = file.path();
+            if path.extension().is_some_and(|it| it == "tmp") && is_leftover(&path, now)? {
+                fs::remove_file(&path).map_err(failed("removing", &path))?;
+                pruned.leftovers += 1;
+            }
+        }
+        Ok(pruned)
+    }
+
+    /// The owner has been found deleted at `now`: removes its folder when that was so `retention` ago already. The
+    /// caller has made sure that the object of this uid does not exist.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn retire(
+        &self,
+        owner: &Owner,
+        now: Timestamp,
+        retention: SignedDuration,
+    ) -> Result<Retired, StoreError> {
+        let folder = self.folder(owner);
+        let marker = folder.join(DELETED_SINCE);
+        let since = match fs::read_to_string(&marker) {
+            Ok(text) => text.trim().parse().ok(),
+            Err(source) if source.kind() == ErrorKind::NotFound => None,
+            Err(source) => return Err(failed("reading", &marker)(source)),
+        };
+        // What cannot be understood begins anew.
+        let Some(since) = since else {
+            if !folder.exists() {
+                return Ok(Retired::Removed);
+            }
+            write_marker(&marker, now)?;
+            return Ok(Retired::Kept { since: now });
+        };
+        if now.duration_since(since) < retention {
+            return Ok(Retired::Kept { since });
+        }
+        self.remove(owner)?;
+        Ok(Retired::Removed)
+    }
+
+    /// The owner exists after all: its snapshots stay.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn revive(&self, owner: &Owner) -> Result<(), StoreError> {
+        let marker = self.folder(owner).join(DELETED_SINCE);
+        match fs::remove_file(&marker) {
+            Err(source) if source.kind() != ErrorKind::NotFound => Err(failed("removing", &marker)(source)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes all of an owner's snapshots at once, and the folders above that are then empty.
+    fn remove(&self, owner: &Owner) -> Result<(), StoreError> {
+        let folder = self.folder(owner);
+        fs::remove_dir_all(&folder).map_err(failed("removing", &folder))?;
+        for above in folder.ancestors().skip(1).take(3) {
+            // Not empty: another owner is there.
+            if fs::remove_dir(above).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_leftover(path: &Path, now: Timestamp) -> Result<bool, StoreError> {
+    let modified = match fs::metadata(path).and_then(|metadata| metadata.modified()) {
+        Ok(modified) => modified,
+        // Completed, or removed, in this moment.
+        Err(source) if source.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(failed("looking at", path)(source)),
+    };
+    let now = std::time::SystemTime::from(now);
+    Ok(now.duration_since(modified).is_ok_and(|age| age > LEFTOVER_AGE))
+}
+
+fn write_marker(marker: &Path, now: Timestamp) -> Result<(), StoreError> {
+    let write = || {
+        let mut file = container::create_private(&container::unfinished(marker))?;
+        writeln!(file, "{now}")?;
+        file.sync_all()?;
+        container::finish(marker)
+    };
+    write().map_err(failed("writing", marker))
+}

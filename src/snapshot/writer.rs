@@ -1,0 +1,341 @@
+//! Writes a snapshot while its records come, and refuses one that does not hold together.
+//!
+//! Memory is bounded by what can be granted (resources with entitlements, of which there are few), not by users or
+//! grants: those are checked in the database once all are there.
+
+mod error;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use prost::Message;
+use rusqlite::Connection;
+use tempfile::TempPath;
+
+pub use self::error::WriteError;
+use super::container::{self, Packed};
+use super::rows::Rows;
+use super::{Snapshot, SyncId, encode, integrity, schema};
+use crate::access::{
+    Counts, Entitlement, EntitlementId, Grant, Record, Resource, ResourceId, ResourceKind, ResourceType,
+    Trait,
+};
+
+/// The most bytes of an id in C1's messages.
+const ID_BYTES: usize = 1024;
+
+/// A snapshot that is being written into a scratch file, which goes when this is dropped.
+#[derive(Debug)]
+pub struct SnapshotWriter {
+    connection: Connection,
+    types: &'static [ResourceType],
+    sync_id: SyncId,
+    started_at: Timestamp,
+    resources: Rows,
+    entitlements: Rows,
+    grants: Rows,
+    /// The resources that may have entitlements, encoded.
+    grantable: HashMap<ResourceId, Box<[u8]>>,
+    known_entitlements: HashSet<EntitlementId>,
+    last_prefix: Option<(Arc<EntitlementId>, Arc<[u8]>)>,
+    stats: Stats,
+    // After the connection: the file goes last.
+    database: TempPath,
+}
+
+/// What the row of the run says of its content.
+#[derive(Debug, Default, serde::Serialize)]
+struct Stats {
+    resource_types: u64,
+    resources: u64,
+    entitlements: u64,
+    grants: u64,
+    resources_by_resource_type: BTreeMap<&'static str, u64>,
+    entitlements_by_resource_type: BTreeMap<&'static str, u64>,
+    grants_by_resource_type: BTreeMap<&'static str, u64>,
+}
+
+impl SnapshotWriter {
+    /// A snapshot of the run `sync_id`, in a scratch file in the folder `scratch`. `started_at` is when the run
+    /// began; nothing else in the file depends on when it was written.
+    ///
+    /// # Errors
+    /// When the scratch file cannot be written, or a type comes twice.
+    pub fn create(
+        scratch: &Path,
+        types: &'static [ResourceType],
+        sync_id: SyncId,
+        started_at: Timestamp,
+    ) -> Result<Self, WriteError> {
+        let database = tempfile::Builder::new()
+            .prefix("snapshot-")
+            .tempfile_in(scratch)
+            .map_err(|source| WriteError::Scratch { path: scratch.to_owned(), source })?
+            .into_temp_path();
+        let connection = schema::open_scratch(&database).map_err(writing("creating the database"))?;
+        schema::begin_load(&connection).map_err(writing("creating the tables"))?;
+
+        let time = schema::time_text(started_at);
+        let rows = |table, columns: &[&str]| Rows::new(table, columns, sync_id.as_str(), &time);
+        let mut type_rows = rows("v1_resource_types", &["external_id", "data"]);
+        let mut seen = HashSet::new();
+        for it in types {
+            if !seen.insert(it.id) {
+                return Err(WriteError::Duplicate { what: "resource type", id: it.id.to_owned() });
+            }
+            type_rows.text(it.id).blob(|out| out.extend(encode::resource_type(it).encode_to_vec()));
+        }
+        type_rows.insert_rest(&connection).map_err(writing("writing the resource types"))?;
+
+        Ok(Self {
+            resources: rows(
+                "v1_resources",
+                &["resource_type_id", "external_id", "parent_resource_type_id", "parent_resource_id", "data"],
+            ),
+            entitlements: rows(
+                "v1_entitlements",
+                &["resource_type_id", "resource_id", "external_id", "data"],
+            ),
+            grants: rows(
+                "v1_grants",
+                &[
+                    "resource_type_id",
+                    "resource_id",
+                    "entitlement_id",
+                    "principal_resource_type_id",
+                    "principal_resource_id",
+                    "external_id",
+                    "data",
+                ],
+            ),
+            connection,
+            types,
+            sync_id,
+            started_at,
+            grantable: HashMap::new(),
+            known_entitlements: HashSet::new(),
+            last_prefix: None,
+            stats: Stats { resource_types: types.len() as u64, ..Stats::default() },
+            database,
+        })
+    }
+
+    /// Takes the records of one page.
+    ///
+    /// # Errors
+    /// When the scratch file cannot be written, or a record does not fit to those before it. The snapshot is then
+    /// of no use any more.
+    pub fn write(&mut self, records: Vec<Record>) -> Result<(), WriteError> {
+        for record in records {
+            match record {
+                Record::Resource(resource) => self.write_resource(resource)?,
+                Record::Entitlement(entitlement) => self.write_entitlement(entitlement)?,
+                Record::Grant(grant) => self.write_grant(grant)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn write_resource(&mut self, resource: Resource) -> Result<(), WriteError> {
+        let id = resource.id.clone();
+        let resource_type = self.type_of(&id)?;
+        check_id("resource", &id.id, length(&id), &id)?;
+        if resource_type.traits != traits_of(&resource.kind) {
+            return Err(WriteError::WrongTrait { id: id.to_string() });
+        }
+
+        self.resources.text(id.resource_type).id(&id);
+        match &resource.parent {
+            Some(parent) => self.resources.text(parent.resource_type).text(&parent.id),
+            None => self.resources.null().null(),
+        };
+        let message = encode::resource(resource);
+        self.resources.blob(|out| encode::append(&message, out));
+        self.resources.insert_full(&self.connection).map_err(writing("writing the resources"))?;
+
+        self.stats.resources += 1;
+        *self.stats.resources_by_resource_type.entry(id.resource_type).or_default() += 1;
+        if resource_type.without_entitlements {
+            return Ok(());
+        }
+        match self.grantable.insert(id.clone(), message.encode_to_vec().into()) {
+            Some(_) => Err(WriteError::Duplicate { what: "resource", id: id.to_string() }),
+            None => Ok(()),
+        }
+    }
+
+    fn write_entitlement(&mut self, entitlement: Entitlement) -> Result<(), WriteError> {
+        let id = entitlement.id.clone();
+        check_id("entitlement", &id.slug, length(&id.resource) + 1 + id.slug.len(), &id)?;
+        if self.type_of(&id.resource)?.without_entitlements {
+            return Err(WriteError::NotGrantable { entitlement: id.to_string() });
+        }
+        let Some(resource) = self.grantable.get(&id.resource) else {
+            return Err(WriteError::UnknownResource { entitlement: id.to_string() });
+        };
+
+        self.entitlements
+            .text(id.resource.resource_type)
+            .text(&id.resource.id)
+            .id(&id)
+            .blob(|out| encode::entitlement(entitlement, resource, out));
+        // The unique index would fail at the second of two, but without saying which.
+        *self.stats.entitlements_by_resource_type.entry(id.resource.resource_type).or_default() += 1;
+        self.stats.entitlements += 1;
+        if let Some(id) = self.known_entitlements.replace(id) {
+            return Err(WriteError::Duplicate { what: "entitlement", id: id.to_string() });
+        }
+        self.entitlements.insert_full(&self.connection).map_err(writing("writing the entitlements"))
+    }
+
+    fn write_grant(&mut self, grant: Grant) -> Result<(), WriteError> {
+        let Grant { entitlement, principal } = grant;
+        let id = format!("{entitlement}:{principal}");
+        check_id("grant", &principal.id, id.len(), &id)?;
+        self.type_of(&principal)?;
+        let Some(prefix) = self.grant_prefix(&entitlement) else {
+            return Err(WriteError::UnknownEntitlement { grant: id });
+        };
+
+        let resource_type = entitlement.resource.resource_type;
+        self.grants
+            .text(resource_type)
+            .text(&entitlement.resource.id)
+            .id(&entitlement)
+            .text(principal.resource_type)
+            .text(&principal.id)
+            .text(&id)
+            .blob(|out| encode::grant(&prefix, id, principal, out));
+        self.stats.grants += 1;
+        *self.stats.grants_by_resource_type.entry(resource_type).or_default() += 1;
+        self.grants.insert_full(&self.connection).map_err(writing("writing the grants"))
+    }
+
+    /// What the grants of an entitlement begin with; `None` when it is not known. Grants of the same one mostly come
+    /// together.
+    fn grant_prefix(&mut self, id: &Arc<EntitlementId>) -> Option<Arc<[u8]>> {
+        match &self.last_prefix {
+            Some((last, prefix)) if last == id => Some(Arc::clone(prefix)),
+            _ => {
+                let id_known = self.known_entitlements.contains(&**id);
+                let resource = self.grantable.get(&id.resource).filter(|_| id_known)?;
+                let prefix: Arc<[u8]> = encode::grant_prefix(id, resource).into();
+                self.last_prefix = Some((Arc::clone(id), Arc::clone(&prefix)));
+                Some(prefix)
+            }
+        }
+    }
+
+    fn type_of(&self, id: &ResourceId) -> Result<&'static ResourceType, WriteError> {
+        self.types
+            .iter()
+            .find(|it| it.id == id.resource_type)
+            .ok_or_else(|| WriteError::UnknownResourceType { id: id.to_string() })
+    }
+
+    /// All has been read, by `ended_at`: completes the snapshot.
+    ///
+    /// # Errors
+    /// When the scratch file cannot be written, or the records do not hold together.
+    pub fn finish(mut self, ended_at: Timestamp) -> Result<Finished, WriteError> {
+        for rows in [&mut self.resources, &mut self.entitlements, &mut self.grants] {
+            rows.insert_rest(&self.connection).map_err(writing("writing the last records"))?;
+        }
+        self.write_run(ended_at).map_err(writing("writing the run"))?;
+        let counts = self.counts();
+        let commit = "commit; begin";
+        self.connection.execute_batch(commit).map_err(writing("committing the records"))?;
+        integrity::index(&self.connection)?;
+        integrity::check(&self.connection)?;
+        self.connection.execute_batch("commit").map_err(writing("committing the indexes"))?;
+        self.connection.close().map_err(|(_, source)| writing("closing the database")(source))?;
+        let snapshot = Snapshot::of_database(self.database).map_err(WriteError::Reopen)?;
+        Ok(Finished { snapshot, counts })
+    }
+
+    fn write_run(&self, ended_at: Timestamp) -> rusqlite::Result<()> {
+        let stats = serde_json::to_string(&self.stats)
+            .map_err(|source| rusqlite::Error::ToSqlConversionFailure(source.into()))?;
+        // The ingest_ columns stay empty: they say that the SDK's own checks were run.
+        self.connection.execute(
+            "insert into v1_sync_runs
+                (sync_id, started_at, ended_at, sync_token, sync_type, supports_diff, grants_backfilled, stats)
+                values (?1, ?2, ?3, '', 'full', 1, 1, ?4)",
+            (self.sync_id.as_str(), schema::time_text(self.started_at), schema::time_text(ended_at), stats),
+        )?;
+        Ok(())
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::new();
+        for it in self.types {
+            let count = self.stats.resources_by_resource_type.get(it.id).copied().unwrap_or_default();
+            counts.insert(it.plural.to_owned(), count);
+        }
+        counts.insert("entitlements".to_owned(), self.stats.entitlements);
+        counts.insert("grants".to_owned(), self.stats.grants);
+        counts
+    }
+}
+
+/// A whole, consistent snapshot in a scratch file, which goes when this is dropped.
+#[derive(Debug)]
+pub struct Finished {
+    snapshot: Snapshot,
+    counts: Counts,
+}
+
+impl Finished {
+    /// How many records it holds.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The snapshot itself, for reading and comparing.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Packs it as the `.c1z` file `path`, mode 0600, replacing what was there. The file appears complete or not
+    /// at all; until then it is `<path>.tmp`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn pack(&self, path: &Path) -> io::Result<Packed> {
+        container::pack(self.snapshot.database(), path)
+    }
+}
+
+fn writing(doing: &'static str) -> impl Fn(rusqlite::Error) -> WriteError {
+    move |source| WriteError::Database { doing, source }
+}
+
+/// The bytes of the id as text.
+fn length(id: &ResourceId) -> usize {
+    id.resource_type.len() + 1 + id.id.len()
+}
+
+fn check_id(what: &'static str, last_part: &str, bytes: usize, id: &dyn Display) -> Result<(), WriteError> {
+    if last_part.is_empty() {
+        return Err(WriteError::EmptyId { what, id: id.to_string() });
+    }
+    if bytes > ID_BYTES {
+        return Err(WriteError::LongId { what, id: id.to_string() });
+    }
+    Ok(())
+}
+
+fn traits_of(kind: &ResourceKind) -> &'static [Trait] {
+    match kind {
+        ResourceKind::Plain => &[],
+        ResourceKind::Group => &[Trait::Group],
+        ResourceKind::User(_) => &[Trait::User],
+    }
+}
+
+#[cfg(test)]
+mod tests;

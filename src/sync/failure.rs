@@ -1,0 +1,161 @@
+//! Why a run published nothing, as the one sentence that stands in the condition, the event and the log: what is
+//! wrong, where, and what to do.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::api::Reason;
+use crate::connectors::{ConfigError, ReadError};
+
+/// Why a run published nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The word for programs.
+    pub reason: Reason,
+    /// The sentence for people.
+    pub message: String,
+    /// Had the upstream accepted the credential before the run failed?
+    pub authenticated: bool,
+    /// How long the upstream asks to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+/// Where a credential came from, as a person finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// What it is called, such as `API token`.
+    pub name: &'static str,
+    /// Where it is kept, such as `key api-token of Secret scalr-acme`.
+    pub place: String,
+}
+
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} in {}", self.name, self.place)
+    }
+}
+
+impl Failure {
+    /// A failure before anything was asked of the upstream.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), authenticated: false, retry_after: None }
+    }
+
+    /// A setting that no request could succeed with.
+    pub fn config(error: &ConfigError, credential: &Credential) -> Self {
+        let (reason, remedy) = match error {
+            ConfigError::Credential { .. } => (Reason::CredentialMalformed, format!("Correct {credential}.")),
+            ConfigError::Setting { .. } => (Reason::InvalidSpec, "Correct it in the spec.".to_owned()),
+            ConfigError::HostPattern { .. } => {
+                (Reason::InvalidSpec, "Correct the operator's --allow-upstream-host.".to_owned())
+            }
+            ConfigError::Address { .. } => {
+                (Reason::InvalidSpec, "Correct the address in the spec.".to_owned())
+            }
+            ConfigError::HostNotAllowed { host } => (
+                Reason::HostNotAllowed,
+                format!(
+                    "Correct the address, or have the cluster's administrator allow it with --allow-upstream-host={host}."
+                ),
+            ),
+            ConfigError::CaBundle(_) => {
+                (Reason::CaBundleInvalid, "Put PEM certificates into what spec.caBundleRef names.".to_owned())
+            }
+            ConfigError::Client(_) => {
+                (Reason::InvalidSpec, "Check the proxy settings of the operator.".to_owned())
+            }
+        };
+        Self::new(reason, sentence(&error.to_string(), &remedy))
+    }
+
+    /// A snapshot that could not be written or stored, while `doing` that.
+    pub fn snapshot(doing: &str, error: &dyn std::error::Error) -> Self {
+        let problem = format!("{doing} failed: {}", with_causes(error));
+        let remedy =
+            "Check the volume for snapshots: its space and its permissions. What was published before stays.";
+        Self { authenticated: true, ..Self::new(Reason::SnapshotFailed, sentence(&problem, remedy)) }
+    }
+
+    /// A reading that is not complete.
+    pub fn read(error: &ReadError, credential: &Credential) -> Self {
+        let (reason, remedy) = remedy(error, credential);
+        Self {
+            reason,
+            message: sentence(&error.to_string(), &remedy),
+            authenticated: was_authenticated(error),
+            retry_after: error.retry_after(),
+        }
+    }
+}
+
+fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
+    const STAYS: &str = "What was published before stays.";
+    match error {
+        ReadError::Unauthorized { .. } => (
+            Reason::Unauthorized,
+            format!("Create a new {} and put it into {}.", credential.name, credential.place),
+        ),
+        ReadError::Forbidden { .. } => {
+            (Reason::Forbidden, format!("Give that access to {credential}, or to the user it belongs to."))
+        }
+        ReadError::NotFound(_) => (
+            Reason::AccountNotFound,
+            format!("Check the account's name, and that {credential} belongs to it."),
+        ),
+        ReadError::Empty(_) => (
+            Reason::EmptyAccount,
+            format!("Nothing was published; check that {credential} may read all of the account."),
+        ),
+        ReadError::Unreachable { .. } => {
+            (Reason::Unreachable, format!("Check the address, DNS, proxy and network policy. {STAYS}"))
+        }
+        ReadError::AddressRefused { .. } => (
+            Reason::HostNotAllowed,
+            "Correct the address; a private one must be allowed by name with --allow-upstream-host."
+                .to_owned(),
+        ),
+        ReadError::Tls { .. } => {
+            (Reason::TlsFailed, "For a private CA, name its certificates in spec.caBundleRef.".to_owned())
+        }
+        ReadError::RateLimited { .. } => (Reason::RateLimited, STAYS.to_owned()),
+        ReadError::Upstream { .. } => (Reason::UpstreamError, STAYS.to_owned()),
+        ReadError::UnexpectedResponse { .. } => (
+            Reason::UnexpectedResponse,
+            format!("Check that the address is the API itself and no login page or proxy. {STAYS}"),
+        ),
+        ReadError::ListingChanged { .. } => (Reason::ListingChanged, STAYS.to_owned()),
+        ReadError::SinkClosed(_) => (Reason::SnapshotFailed, STAYS.to_owned()),
+    }
+}
+
+/// Only a request that the upstream has looked at with our credential says anything about it.
+fn was_authenticated(error: &ReadError) -> bool {
+    matches!(
+        error,
+        ReadError::Forbidden { .. }
+            | ReadError::NotFound(_)
+            | ReadError::Empty(_)
+            | ReadError::ListingChanged { .. }
+            | ReadError::SinkClosed(_)
+    )
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn sentence(problem: &str, remedy: &str) -> String {
+    let mut letters = problem.trim().trim_end_matches('.').chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}. {remedy}", letters.as_str())
+}

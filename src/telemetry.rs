@@ -1,0 +1,32 @@
+//! Logs: JSON for machines, lines for people, always to stderr.
+
+use std::io::{self, IsTerminal};
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+
+/// How to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people; coloured on a terminal unless NO_COLOR is set.
+    Console,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging at `level`, which may name modules as tracing's filters do. A level that can't be understood
+/// means `info`.
+pub fn init(level: &str, format: LogFormat) {
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A second initialisation only happens in tests, where the first is as good.
+    let _ = match format {
+        LogFormat::Json => subscriber.json().flatten_event(true).with_current_span(true).try_init(),
+        LogFormat::Console => subscriber.with_ansi(colour()).try_init(),
+    };
+}
+
+fn colour() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

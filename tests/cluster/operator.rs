@@ -1,0 +1,116 @@
+//! The operator as a process, on a control plane that knows its kinds and its rights.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use testbed::{ControlPlane, Managed, probe};
+use tokio::sync::OnceCell;
+
+use crate::rbac::{ACCOUNT, NAMESPACE, RULES};
+
+const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+/// How long anything may take that takes less than a second on an idle machine.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+/// A running operator.
+pub(crate) struct Operator {
+    process: Managed,
+    folder: PathBuf,
+    serving: SocketAddr,
+}
+
+impl Operator {
+    /// Starts it with `folder` for everything it writes, and waits until it is ready. It logs all that it can: what
+    /// must not stand in a log must not stand in this one.
+    pub(crate) async fn start(control_plane: &ControlPlane, folder: &Path) -> Self {
+        let kubeconfig = control_plane.kubeconfig_for_service_account(NAMESPACE, ACCOUNT).await.unwrap();
+        let (serving, snapshots_served) = (probe::free_address().unwrap(), probe::free_address().unwrap());
+        let flag = |name: &str, value: &dyn std::fmt::Display| format!("--{name}={value}");
+        let path = |name: &str| folder.join(name).display().to_string();
+        std::fs::create_dir_all(folder).unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_connector-operator"));
+        let mut process = Managed::spawn("operator", program, &folder.join("operator.log"), |command| {
+            command
+                // A proxy that happens to be set would get the requests to the simulators.
+                .env_clear()
+                .env("KUBECONFIG", &kubeconfig)
+                .args(["run", "--log-level=debug", "--log-format=json", "--allow-loopback"])
+                .arg(flag("snapshot-dir", &path("snapshots")))
+                .arg(flag("scratch-dir", &path("scratch")))
+                .arg(flag("listen", &serving))
+                .arg(flag("snapshot-listen", &snapshots_served))
+                .arg("--min-interval=1s");
+        })
+        .unwrap();
+        process.wait_until("ready", SOON, || probe::answers_ok(serving, "/readyz")).await.unwrap();
+        Self { process, folder: folder.to_owned(), serving }
+    }
+
+    /// Everything that it has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.process.log()).unwrap()
+    }
+
+    /// What it answers to `GET /metrics`.
+    pub(crate) async fn metrics(&self) -> String {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.get(format!("http://{}/metrics", self.serving)).send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
+    /// Every file that it keeps or works on.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        ["snapshots", "scratch"].into_iter().flat_map(|folder| files_in(&self.folder.join(folder))).collect()
+    }
+
+    /// Asks it to end, as Kubernetes does.
+    pub(crate) async fn terminate(self) -> std::process::ExitStatus {
+        self.process.terminate(Duration::from_secs(15)).await.unwrap()
+    }
+
+    /// Ends it as a crash does.
+    pub(crate) fn kill(self) {
+        drop(self.process);
+    }
+}
+
+/// All files below `folder`, in order.
+pub(crate) fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.into_iter().flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] }).collect()
+}
+
+/// The control plane that most tests share, with the operator's kinds and rights on it.
+pub(crate) async fn shared_control_plane() -> &'static ControlPlane {
+    static PREPARED: OnceCell<()> = OnceCell::const_new();
+    let control_plane = ControlPlane::shared().await.unwrap();
+    PREPARED.get_or_init(|| prepare(control_plane)).await;
+    control_plane
+}
+
+/// The operator that most tests share.
+pub(crate) async fn shared_operator() -> &'static Operator {
+    static SHARED: OnceCell<Operator> = OnceCell::const_new();
+    let control_plane = shared_control_plane().await;
+    // In a folder that goes with the control plane.
+    let folder = control_plane.logs().join("operator");
+    SHARED.get_or_init(async || Operator::start(control_plane, &folder).await).await
+}
+
+/// Makes the operator's kinds and rights known.
+pub(crate) async fn prepare(control_plane: &ControlPlane) {
+    kubectl(control_plane, &["apply", "-f", CRDS, "--server-side"], None).await;
+    kubectl(control_plane, &["apply", "-f", "-", "--server-side"], Some(RULES)).await;
+    kubectl(control_plane, &["wait", "--for=condition=Established", "crd", "--all"], None).await;
+}
+
+/// Runs kubectl as administrator, which must succeed, and gives its output.
+pub(crate) async fn kubectl(control_plane: &ControlPlane, arguments: &[&str], stdin: Option<&str>) -> String {
+    let output = control_plane.kubectl(arguments, stdin).await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "kubectl {arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}

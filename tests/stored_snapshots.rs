@@ -1,0 +1,126 @@
+//! What becomes of stored snapshots after they are published: they are served on loopback, and swept when their
+//! connector is gone.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
+
+use std::path::Path;
+
+use connector_operator::api::ScalrConnector;
+use connector_operator::connectors::scalr;
+use connector_operator::controller::Sweep;
+use connector_operator::server::serve_snapshots;
+use connector_operator::snapshot::{DirectoryStore, Latest, Owner, Receipt, SnapshotWriter, SyncId};
+use http::{Request, Response, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use kube::Client;
+use kube::client::Body;
+use kube::runtime::reflector::{self, Store, store::Writer};
+use kube::runtime::watcher::Event;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+fn owner(name: &str) -> Owner {
+    Owner::new("identity", "ScalrConnector", name, &format!("uid-of-{name}")).unwrap()
+}
+
+fn publish(store: &DirectoryStore, owner: &Owner, second: i64) -> Latest {
+    let now = Timestamp::from_second(1_790_000_000 + second).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let writer = SnapshotWriter::create(scratch.path(), &[scalr::USER], SyncId::new(now), now).unwrap();
+    store.publish(owner, &writer.finish(now).unwrap(), Receipt::default()).unwrap()
+}
+
+async fn get(address: &str, path: &str) -> (StatusCode, Vec<u8>) {
+    let answer = reqwest::get(format!("http://{address}{path}")).await.unwrap();
+    (answer.status(), answer.bytes().await.unwrap().to_vec())
+}
+
+#[tokio::test]
+async fn the_latest_snapshot_is_served_and_any_other_by_its_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DirectoryStore::new(folder.path());
+    let first = publish(&store, &owner("acme"), 0);
+    let second = publish(&store, &owner("acme"), 10);
+    let file = |latest: &Latest| std::fs::read(store.path(&owner("acme"), &latest.id)).unwrap();
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(serve_snapshots(listener, store.clone(), std::future::pending()));
+
+    let acme = "/snapshots/identity/scalrconnector/acme";
+    assert_eq!(get(&address, acme).await, (StatusCode::OK, file(&second)));
+    assert_eq!(get(&address, "/snapshots/identity/ScalrConnector/acme").await.1, file(&second));
+    assert_eq!(get(&address, &format!("{acme}/{}", first.id)).await.1, file(&first));
+    for missing in [
+        "/snapshots/identity/scalrconnector/other",
+        "/snapshots/identity/scalrconnector/acme/3IPXFz8OxYGYDoOUaaaaaaaaaaa",
+        "/snapshots/identity/scalrconnector/acme/..%2flatest.json",
+        "/snapshots/..%2f..%2fetc/passwd/acme",
+        "/snapshots",
+    ] {
+        assert_eq!(get(&address, missing).await.0, StatusCode::NOT_FOUND, "{missing}");
+    }
+}
+
+/// An API server that knows the connector `stays` alone.
+fn api_server() -> Client {
+    let service = tower::service_fn(|request: Request<Body>| async move {
+        let body = if request.uri().path().ends_with("/stays") {
+            let metadata = json!({ "name": "stays", "namespace": "identity", "uid": "uid-of-stays" });
+            (
+                200,
+                json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata }),
+            )
+        } else if request.uri().path().ends_with("/unknown") {
+            (
+                503,
+                json!({ "kind": "Status", "apiVersion": "v1", "code": 503, "reason": "ServiceUnavailable" }),
+            )
+        } else {
+            (404, json!({ "kind": "Status", "apiVersion": "v1", "code": 404, "reason": "NotFound" }))
+        };
+        let answer = Response::builder().status(body.0).body(Body::from(body.1.to_string().into_bytes()));
+        Ok::<_, std::convert::Infallible>(answer.unwrap())
+    });
+    Client::new(service, "identity")
+}
+
+/// What the watch has listed.
+fn listed(names: &[&str]) -> (Store<ScalrConnector>, Writer<ScalrConnector>) {
+    let (store, mut writer) = reflector::store();
+    writer.apply_watcher_event(&Event::Init);
+    for name in names {
+        let spec = json!({ "account": "acme", "apiTokenSecretRef": { "name": "token" } });
+        let mut object = ScalrConnector::new(name, serde_json::from_value(spec).unwrap());
+        object.metadata.namespace = Some("identity".to_owned());
+        object.metadata.uid = Some(format!("uid-of-{name}"));
+        writer.apply_watcher_event(&Event::InitApply(object));
+    }
+    writer.apply_watcher_event(&Event::InitDone);
+    (store, writer)
+}
+
+fn names(root: &Path) -> Vec<String> {
+    DirectoryStore::new(root).owners().unwrap().iter().map(|owner| owner.name().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn only_snapshots_of_connectors_that_are_surely_gone_are_swept_and_only_after_the_retention() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DirectoryStore::new(folder.path());
+    for name in ["listed", "stays", "unknown", "gone"] {
+        publish(&store, &owner(name), 0);
+    }
+    let (objects, _writer) = listed(&["listed"]);
+    let sweep = |retention| Sweep::<ScalrConnector> {
+        client: api_server(),
+        objects: objects.clone(),
+        snapshots: store.clone(),
+        retention,
+    };
+    let long = SignedDuration::from_hours(168);
+    sweep(long).once().await.unwrap();
+    sweep(long).once().await.unwrap();
+    assert_eq!(names(folder.path()), ["gone", "listed", "stays", "unknown"], "the retention has only begun");
+    sweep(SignedDuration::ZERO).once().await.unwrap();
+    assert_eq!(names(folder.path()), ["listed", "stays", "unknown"]);
+}
