@@ -91,7 +91,7 @@ async fn read(job: Job, out: &Path, bars: &Bars, cancel: CancellationToken) -> S
     let bar = bars.add(&title);
     let file = format!("{}-{}-{}.c1z", job.kind.to_lowercase(), job.namespace, job.name);
     // Beside the file, so that a large snapshot needs no room elsewhere.
-    let destination = OneFile::new(out.join(file), out.to_owned());
+    let destination = Arc::new(OneFile::new(out.join(file), out.to_owned()));
     let plan = Plan {
         id: SyncId::new(Timestamp::now()),
         generation: 0,
@@ -101,7 +101,7 @@ async fn read(job: Job, out: &Path, bars: &Bars, cancel: CancellationToken) -> S
         scratch: out.to_owned(),
     };
     let watch = |progress| bar.follow(progress);
-    let outcome: Option<Outcome> = run(plan, job.source.as_ref(), &destination, watch, cancel).await;
+    let outcome: Option<Outcome> = run(plan, job.source.as_ref(), destination, watch, cancel).await;
     bar.finish();
     SyncResult::new(job.kind, job.namespace, job.name, &job.scope, outcome)
 }

@@ -237,12 +237,12 @@ impl<K: Kind> Subject<'_, K> {
         let namespace = self.key.namespace.clone();
         let hosts = context.shared.hosts.clone();
         let inputs = Inputs::new(context.shared.client.clone(), Arc::clone(self.object), namespace, hosts);
-        let destination = context.shared.snapshots.of(owner);
+        let destination = Arc::new(context.shared.snapshots.of(owner));
         let span = tracing::info_span!(
             parent: None, "run", kind = K::KIND, namespace = self.key.namespace, name = self.key.name, run = %plan.id
         );
         Box::new(move |cancel| {
-            let run = async move { sync::run(plan, &inputs, &destination, |_| {}, cancel).await };
+            let run = async move { sync::run(plan, &inputs, destination, |_| {}, cancel).await };
             tracing::Instrument::instrument(run, span).boxed()
         })
     }

@@ -11,4 +11,4 @@ pub use failure::{Credential, Failure};
 pub use outcome::{Outcome, Published, SecretSeen};
 pub use queue::{Class, Job, ObjectKey, Queue, RunView};
 pub use run::{Opened, Plan, Source, run};
-pub use snapshots::{Destination, OneFile, OwnSnapshots, Snapshots};
+pub use snapshots::{Destination, OneFile, OwnSnapshots, PublishError, Snapshots};

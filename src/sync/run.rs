@@ -53,7 +53,7 @@ pub struct Opened {
 pub async fn run(
     plan: Plan,
     source: &dyn Source,
-    destination: &dyn Destination,
+    destination: Arc<dyn Destination>,
     progress: impl FnOnce(Arc<Progress>) + Send,
     cancel: CancellationToken,
 ) -> Option<Outcome> {
@@ -68,7 +68,7 @@ pub async fn run(
             let reading = read(&plan, connector.as_ref(), &credential, started, progress);
             tokio::select! {
                 read = tokio::time::timeout(plan.timeout, reading) => match read {
-                    Ok(Ok(read)) => publish(read, destination, connector.resource_types()).await,
+                    Ok(Ok(read)) => publish(read, destination, connector.resource_types(), cancel).await?,
                     Ok(Err(failure)) => Err(failure),
                     Err(_) => Err(timed_out(plan.timeout)),
                 },
@@ -139,17 +139,27 @@ fn write_in_background(
     })
 }
 
+/// Completes the snapshot and publishes it. `None` when the run was cancelled before it was published.
 async fn publish(
     read: Read,
-    destination: &dyn Destination,
+    destination: Arc<dyn Destination>,
     types: &'static [ResourceType],
-) -> Result<Published, Failure> {
+    cancel: CancellationToken,
+) -> Option<Result<Published, Failure>> {
+    const DOING: &str = "publishing the snapshot";
     let Read { writer, upstream } = read;
-    let finished = tokio::task::spawn_blocking(move || writer.finish(Timestamp::now()))
-        .await
-        .map_err(|panic| Failure::snapshot("completing the snapshot", &panic))?
-        .map_err(|error| Failure::snapshot("completing the snapshot", &error))?;
-    destination.publish(finished, upstream, types).await
+    let publishing = tokio::task::spawn_blocking(move || {
+        let finished = writer.finish(Timestamp::now())?;
+        if cancel.is_cancelled() {
+            return Ok(None);
+        }
+        destination.publish(&finished, upstream, types).map(Some)
+    });
+    match publishing.await {
+        Ok(Ok(published)) => published.map(Ok),
+        Ok(Err(error)) => Some(Err(Failure::snapshot(DOING, &error))),
+        Err(panic) => Some(Err(Failure::snapshot(DOING, &panic))),
+    }
 }
 
 fn timed_out(timeout: Duration) -> Failure {
@@ -160,4 +170,117 @@ fn timed_out(timeout: Duration) -> Failure {
             "The run took longer than the {seconds} s that spec.timeout allows. Set a longer spec.timeout."
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::access::{Counts, RecordSender};
+    use crate::api::Class;
+    use crate::connectors::{ReadError, scalr};
+    use crate::snapshot::Finished;
+    use crate::sync::PublishError;
+
+    /// Reads nothing, and does `then` before it says so.
+    struct Reader<F>(F);
+
+    #[async_trait]
+    impl<F: Fn() -> Result<(), ReadError> + Send + Sync> Connector for Reader<F> {
+        fn resource_types(&self) -> &'static [ResourceType] {
+            &[scalr::USER]
+        }
+
+        async fn read(&self, _: &RecordSender) -> Result<Upstream, ReadError> {
+            (self.0)()?;
+            Ok(Upstream { account_id: "acc-1".into() })
+        }
+    }
+
+    struct Once(Mutex<Option<Box<dyn Connector>>>);
+
+    #[async_trait]
+    impl Source for Once {
+        async fn open(&self) -> Opened {
+            let credential = Credential { name: "API token", place: "key api-token of Secret acme".into() };
+            let connector = self.0.lock().unwrap().take().unwrap();
+            Opened { secret: SecretSeen::Version("7".into()), connector: Ok((connector, credential)) }
+        }
+    }
+
+    #[derive(Default)]
+    struct Taken(Mutex<Vec<Counts>>);
+
+    impl Destination for Taken {
+        fn publish(
+            &self,
+            finished: &Finished,
+            upstream: Upstream,
+            _: &[ResourceType],
+        ) -> Result<Published, PublishError> {
+            self.0.lock().unwrap().push(finished.counts().clone());
+            Ok(Published {
+                account_id: upstream.account_id,
+                counts: finished.counts().clone(),
+                changes: None,
+                uri: String::new(),
+                digest: String::new(),
+                size: 0,
+            })
+        }
+    }
+
+    async fn run_with(
+        then: impl Fn() -> Result<(), ReadError> + Send + Sync + 'static,
+        cancel: CancellationToken,
+    ) -> (Option<Outcome>, usize) {
+        let scratch = tempfile::tempdir().unwrap();
+        let plan = Plan {
+            id: SyncId::new(Timestamp::now()),
+            generation: 1,
+            trigger: Trigger::First,
+            requested_at: None,
+            timeout: Duration::from_secs(10),
+            scratch: scratch.path().to_owned(),
+        };
+        let source = Once(Mutex::new(Some(Box::new(Reader(then)))));
+        let taken = Arc::new(Taken::default());
+        let destination = Arc::clone(&taken) as Arc<dyn Destination>;
+        let outcome = run(plan, &source, destination, |_| {}, cancel).await;
+        let published = taken.0.lock().unwrap().len();
+        (outcome, published)
+    }
+
+    #[tokio::test]
+    async fn what_was_read_whole_is_published_once() {
+        let (outcome, published) = run_with(|| Ok(()), CancellationToken::new()).await;
+        assert_eq!(outcome.unwrap().result.unwrap().account_id, "acc-1");
+        assert_eq!(published, 1);
+    }
+
+    #[tokio::test]
+    async fn what_was_not_read_whole_is_not_published() {
+        let fails = || Err(ReadError::Empty("there is nobody".into()));
+        let (outcome, published) = run_with(fails, CancellationToken::new()).await;
+        let failure = outcome.unwrap().result.unwrap_err();
+        assert_eq!(
+            (failure.reason, failure.reason.class()),
+            (Reason::EmptyAccount, Some(Class::WaitForChange))
+        );
+        assert_eq!(published, 0);
+    }
+
+    #[tokio::test]
+    async fn a_run_cancelled_as_its_reading_ends_publishes_nothing_and_says_nothing() {
+        let cancel = CancellationToken::new();
+        let token = cancel.clone();
+        let cancelled = move || {
+            token.cancel();
+            Ok(())
+        };
+        let (outcome, published) = run_with(cancelled, cancel).await;
+        assert!(outcome.is_none());
+        assert_eq!(published, 0);
+    }
 }

@@ -2,39 +2,50 @@
 
 use std::path::{Path, PathBuf};
 
-use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::task::spawn_blocking;
 
 use crate::access::{Changes, ResourceType};
 use crate::connectors::Upstream;
 use crate::snapshot::{
-    CompareError, DirectoryStore, Finished, Owner, Receipt, Snapshot, StoreError, compare,
+    CompareError, DirectoryStore, Finished, Owner, Receipt, Snapshot, StoreError, WriteError, compare,
 };
 
-use super::{Failure, Published};
+use super::Published;
 
 /// Why a complete snapshot was not published.
 #[derive(Debug, thiserror::Error)]
-enum PublishError {
+pub enum PublishError {
+    /// The records do not hold together, or the scratch file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The store did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It could not be compared.
     #[error("comparing it with the one before: {0}")]
     Compare(#[from] CompareError),
+    /// The file could not be written.
     #[error("writing {path}: {source}", path = path.display())]
-    File { path: PathBuf, source: std::io::Error },
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
 }
 
 /// Where a complete run's snapshot goes.
-#[async_trait]
 pub trait Destination: Send + Sync {
-    /// Compares the snapshot with the one before, and publishes it: whole, or not at all.
-    async fn publish(
+    /// Compares the snapshot with the one before, and publishes it: whole, or not at all. Blocks its thread.
+    ///
+    /// # Errors
+    /// [`PublishError`]; then what was published before stays.
+    fn publish(
         &self,
-        finished: Finished,
+        finished: &Finished,
         upstream: Upstream,
-        types: &'static [ResourceType],
-    ) -> Result<Published, Failure>;
+        types: &[ResourceType],
+    ) -> Result<Published, PublishError>;
 }
 
 /// The operator's store.
@@ -74,9 +85,9 @@ pub struct OwnSnapshots {
     owner: Owner,
 }
 
-impl OwnSnapshots {
-    fn publish_blocking(
-        self,
+impl Destination for OwnSnapshots {
+    fn publish(
+        &self,
         finished: &Finished,
         upstream: Upstream,
         types: &[ResourceType],
@@ -103,20 +114,6 @@ impl OwnSnapshots {
     }
 }
 
-#[async_trait]
-impl Destination for OwnSnapshots {
-    async fn publish(
-        &self,
-        finished: Finished,
-        upstream: Upstream,
-        types: &'static [ResourceType],
-    ) -> Result<Published, Failure> {
-        let this = self.clone();
-        let published = spawn_blocking(move || this.publish_blocking(&finished, upstream, types));
-        settled(published.await)
-    }
-}
-
 /// One file, which a later run replaces.
 #[derive(Debug, Clone)]
 pub struct OneFile {
@@ -130,8 +127,16 @@ impl OneFile {
         Self { path, scratch }
     }
 
-    fn publish_blocking(
-        self,
+    /// What differs from the file that is there; what is no snapshot is merely replaced.
+    fn changes_since(&self, finished: &Finished, types: &[ResourceType]) -> Option<Changes> {
+        let before = Snapshot::open(&self.path, &self.scratch).ok()?;
+        compare(&before, finished.snapshot(), types).ok()
+    }
+}
+
+impl Destination for OneFile {
+    fn publish(
+        &self,
         finished: &Finished,
         upstream: Upstream,
         types: &[ResourceType],
@@ -149,35 +154,6 @@ impl OneFile {
             size: packed.size,
         })
     }
-
-    /// What differs from the file that is there; what is no snapshot is merely replaced.
-    fn changes_since(&self, finished: &Finished, types: &[ResourceType]) -> Option<Changes> {
-        let before = Snapshot::open(&self.path, &self.scratch).ok()?;
-        compare(&before, finished.snapshot(), types).ok()
-    }
-}
-
-#[async_trait]
-impl Destination for OneFile {
-    async fn publish(
-        &self,
-        finished: Finished,
-        upstream: Upstream,
-        types: &'static [ResourceType],
-    ) -> Result<Published, Failure> {
-        let this = self.clone();
-        let published = spawn_blocking(move || this.publish_blocking(&finished, upstream, types));
-        settled(published.await)
-    }
-}
-
-fn settled(
-    published: Result<Result<Published, PublishError>, tokio::task::JoinError>,
-) -> Result<Published, Failure> {
-    const DOING: &str = "publishing the snapshot";
-    published
-        .map_err(|panic| Failure::snapshot(DOING, &panic))?
-        .map_err(|error| Failure::snapshot(DOING, &error))
 }
 
 fn file_uri(path: &Path) -> String {
