@@ -15,10 +15,14 @@ pub enum LogFormat {
     Json,
 }
 
+/// The Kubernetes client logs at warn the whole body of an answer that it can't decode, which may be a Secret.
+const QUIET: &str = "kube_client::client=error";
+
 /// Starts logging at `level`, which may name modules as tracing's filters do. A level that can't be understood
 /// means `info`.
 pub fn init(level: &str, format: LogFormat) {
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(format!("{level},{QUIET}"));
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new(format!("info,{QUIET}")));
     let subscriber = fmt().with_env_filter(filter).with_writer(io::stderr);
     // A second initialisation only happens in tests, where the first is as good.
     let _ = match format {

@@ -5,7 +5,7 @@
 pub enum Class {
     /// It may pass: try again soon, then less and less often.
     Retry,
-    /// It will not pass before somebody changes something; look again at the usual interval.
+    /// It will not pass before somebody changes something; look again at the usual interval, and not within 15 min.
     WaitForChange,
     /// The Secret is not there yet: the same, but expected at first.
     WaitForSecret,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,9 @@ use super::{Failed, runtime};
 
 /// How long a stop may take before the program ends all the same; the chart's grace is longer.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// The API server says something on every connection within this time: it ends watches after 290 s.
+const LONGEST_ANSWER: Duration = Duration::from_secs(300);
 
 /// Runs the operator: watches connectors in a cluster and reads when they are due
 #[derive(Debug, Args)]
@@ -98,14 +101,21 @@ impl Run {
         let signals = signals()?;
         let running = self.start(&stop).await?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "The operator has started");
-        signals.await;
+        let asked = tokio::select! {
+            () = signals => true,
+            () = stop.cancelled() => false,
+        };
         tracing::info!("Stopping: runs under way are cancelled, and will begin again");
         stop.cancel();
         if tokio::time::timeout(STOP_WITHIN, running).await.is_err() {
             tracing::warn!("Not everything ended in time; ending all the same");
         }
         tracing::info!("Stopped");
-        Ok(())
+        if asked {
+            Ok(())
+        } else {
+            Err("a part of the operator ended by itself, and the rest with it".into())
+        }
     }
 
     /// Starts every part. What is returned ends when all have ended after `stop`.
@@ -123,8 +133,7 @@ impl Run {
             );
         }
         let snapshot_listener = listen("--snapshot-listen", self.snapshot_listen).await?;
-        let client =
-            Client::try_default().await.map_err(|error| format!("no Kubernetes API server: {error}"))?;
+        let client = kubernetes().await.map_err(|error| format!("no Kubernetes API server: {error}"))?;
         let (metrics, readiness) = (Metrics::default(), Readiness::default());
         let queue = Queue::new(stop.clone());
         let secrets = Arc::new(SecretIndex::default());
@@ -154,7 +163,15 @@ impl Run {
         let store = snapshots.store().clone();
         let serving = server::serve_snapshots(snapshot_listener, store, stop.clone().cancelled_owned());
         parts.push(Box::pin(report_end("Snapshots are", serving)));
-        let parts = parts.into_iter().map(tokio::spawn).collect::<Vec<_>>();
+        // A part that ends before the stop takes the rest with it: half an operator looks healthy and is not.
+        let parts = parts.into_iter().map(|part| {
+            let ends_the_rest = stop.clone().drop_guard();
+            tokio::spawn(async move {
+                let _ends_the_rest = ends_the_rest;
+                part.await;
+            })
+        });
+        let parts = parts.collect::<Vec<_>>();
         Ok(Box::pin(async move {
             for ended in futures::future::join_all(parts).await {
                 if let Err(error) = ended {
@@ -194,6 +211,10 @@ impl Visitor for Controllers<'_> {
 impl Run {
     /// This instance's own scratch folder, without what a killed predecessor left there.
     fn scratch(&self) -> Result<PathBuf, Failed> {
+        let mut parts = Path::new(&self.instance).components();
+        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+            return Err(format!("--instance {:?}: must be the name of a pod", self.instance).into());
+        }
         let folder = self.scratch_dir.clone().unwrap_or_else(|| self.snapshot_dir.join(".scratch"));
         let own = folder.join(&self.instance);
         let cleared = match std::fs::remove_dir_all(&own) {
@@ -203,6 +224,13 @@ impl Run {
         cleared.map_err(|error| format!("--scratch-dir {}: {error}", folder.display()))?;
         Ok(own)
     }
+}
+
+/// A client none of whose requests waits forever: a watch is ended by the server well before.
+async fn kubernetes() -> Result<Client, Failed> {
+    let mut config = kube::Config::infer().await?;
+    config.read_timeout = Some(LONGEST_ANSWER);
+    Ok(Client::try_from(config)?)
 }
 
 async fn listen(flag: &str, address: SocketAddr) -> Result<TcpListener, Failed> {

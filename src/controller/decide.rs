@@ -34,8 +34,8 @@ pub struct Observed<'a> {
 pub enum SecretVersion<'a> {
     /// Nothing: it is off, or has not seen the Secret yet.
     Unknown,
-    /// The Secret was there and is gone.
-    Missing,
+    /// The Secret was there and is gone since this `metadata.resourceVersion` at the latest.
+    Gone(&'a str),
     /// It is there, with this `metadata.resourceVersion`.
     Present(&'a str),
 }
@@ -109,7 +109,7 @@ fn secret_changed(observed: &Observed<'_>) -> bool {
     let seen = observed.status.observed_secret_version.as_deref();
     match observed.secret {
         SecretVersion::Unknown => false,
-        SecretVersion::Missing => seen.is_some(),
+        SecretVersion::Gone(version) => seen.is_some_and(|seen| !newer(seen, version)),
         SecretVersion::Present(version) => seen.is_none_or(|seen| newer(version, seen)),
     }
 }
@@ -201,7 +201,12 @@ mod tests {
     #[case::annotation_removed(None, SecretVersion::Present("7"), Action::Wait(at("11:00:00")))]
     #[case::rotated(Some("one"), SecretVersion::Present("8"), Action::Start(Trigger::SecretChanged))]
     #[case::watch_lags(Some("one"), SecretVersion::Present("6"), Action::Wait(at("11:00:00")))]
-    #[case::secret_deleted(Some("one"), SecretVersion::Missing, Action::Start(Trigger::SecretChanged))]
+    #[case::secret_deleted(Some("one"), SecretVersion::Gone("8"), Action::Start(Trigger::SecretChanged))]
+    #[case::made_again_before_the_watch_knows(
+        Some("one"),
+        SecretVersion::Gone("6"),
+        Action::Wait(at("11:00:00"))
+    )]
     #[case::not_watched(Some("one"), SecretVersion::Unknown, Action::Wait(at("11:00:00")))]
     fn what_people_change_is_acted_on(
         #[case] requested_at: Option<&str>,
@@ -215,7 +220,7 @@ mod tests {
     #[test]
     fn a_secret_that_is_still_missing_is_not_a_change() {
         let status = ConnectorStatus { observed_secret_version: None, ..settled() };
-        let observed = Observed { secret: SecretVersion::Missing, ..observed(&status) };
+        let observed = Observed { secret: SecretVersion::Gone("8"), ..observed(&status) };
         assert_eq!(decide(&observed), Action::Wait(at("11:00:00")));
     }
 

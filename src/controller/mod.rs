@@ -16,6 +16,6 @@ mod watch;
 
 pub use reconcile::{Context, Error, FIELD_MANAGER, Shared, reconcile};
 pub use schedule::{Defaults, Timing};
-pub use secrets::SecretIndex;
+pub use secrets::{Known, SecretIndex};
 pub use sweep::Sweep;
 pub use watch::{control, watch_secrets};

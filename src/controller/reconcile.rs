@@ -21,7 +21,7 @@ use super::decide::{Action, Observed, decide};
 use super::events::{Events, News};
 use super::inputs::Inputs;
 use super::schedule::{Defaults, Timing};
-use super::secrets::{SecretIndex, as_version};
+use super::secrets::{Known, SecretIndex, as_version};
 use super::status::{self, Begun};
 use super::store::Unseen;
 
@@ -108,6 +108,9 @@ impl Context {
     /// The watch shows the object.
     pub(super) fn saw<K: Kind>(&self, key: &ObjectKey, object: &K) {
         self.unseen.saw(key, object.status());
+        if let Some(status) = object.status() {
+            self.shared.metrics.status_is(key, status);
+        }
     }
 
     /// The object is gone: stop its run, forget it.
@@ -292,22 +295,35 @@ impl<K: Kind> Subject<'_, K> {
     }
 
     async fn record(&self, context: &Context) -> Result<Requeue, Error> {
-        let Some(outcome) = context.shared.queue.outcome(&self.key) else {
+        let Some(mut outcome) = context.shared.queue.outcome(&self.key) else {
             return Ok(Requeue::await_change());
         };
+        outcome.secret = self.settled(context, outcome.secret);
         let timing = self.timing(context).unwrap_or(Timing {
             interval: context.shared.defaults.interval,
             timeout: context.shared.defaults.timeout,
             place: 0.5,
         });
         let after = status::ended(&self.status, &outcome, &timing);
-        context.shared.metrics.run_ended(&self.key, &outcome);
         if self.write(context, after).await? == Written::ObjectGone {
             return Ok(Requeue::await_change());
         }
+        context.shared.metrics.run_ended(&self.key, &outcome);
         context.shared.queue.forget(&self.key, &outcome.id);
         // What changed while it ran was not acted on yet.
         Ok(Requeue::requeue(Duration::ZERO))
+    }
+
+    /// Where the run got no Secret although the watch shows one, that one counts as tried: only a newer one starts
+    /// a run at once, and until then the backoff holds.
+    fn settled(&self, context: &Context, seen: SecretSeen) -> SecretSeen {
+        let known = context.shared.secrets.version_for(&self.key, &self.object.credential_ref().name);
+        match (seen, known) {
+            (SecretSeen::Unread | SecretSeen::Missing, Some(Known::Present(version))) => {
+                SecretSeen::Version(version)
+            }
+            (seen, _) => seen,
+        }
     }
 
     fn wait(&self, until: Timestamp) -> Requeue {

@@ -17,19 +17,26 @@ pub struct SecretIndex {
     state: Mutex<State>,
 }
 
+/// What is known of one Secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// It is there, with this version.
+    Present(String),
+    /// It was there and is gone since this version at the latest. Kept while a connector uses it.
+    Gone(String),
+}
+
 #[derive(Debug, Default)]
 struct State {
-    /// `None` for one that was there and is gone, while a connector uses it.
-    versions: HashMap<SecretName, Option<String>>,
+    versions: HashMap<SecretName, Known>,
     relisted: HashMap<SecretName, String>,
     users: HashMap<SecretName, BTreeSet<ObjectKey>>,
     uses: HashMap<ObjectKey, SecretName>,
 }
 
 impl SecretIndex {
-    /// The version of a Secret for a connector that uses it: `None` where nothing is known of it, which may only
-    /// mean that the watch is behind, and `Some(None)` where it was there and is gone.
-    pub fn version_for(&self, user: &ObjectKey, secret: &str) -> Option<Option<String>> {
+    /// What is known of a Secret, for a connector that uses it. Nothing may only mean that the watch is behind.
+    pub fn version_for(&self, user: &ObjectKey, secret: &str) -> Option<Known> {
         let mut state = self.state();
         let name = (user.namespace.clone(), secret.to_owned());
         state.used(user, &name);
@@ -50,9 +57,10 @@ impl SecretIndex {
     pub fn list_ends(&self) -> Vec<ObjectKey> {
         let mut state = self.state();
         let mut found: HashMap<_, _> =
-            state.relisted.drain().map(|(name, version)| (name, Some(version))).collect();
-        for name in state.versions.keys().filter(|name| state.users.contains_key(*name)) {
-            found.entry(name.clone()).or_insert(None);
+            state.relisted.drain().map(|(name, version)| (name, Known::Present(version))).collect();
+        for (name, known) in state.versions.iter().filter(|(name, _)| state.users.contains_key(*name)) {
+            let (Known::Present(version) | Known::Gone(version)) = known;
+            found.entry(name.clone()).or_insert_with(|| Known::Gone(version.clone()));
         }
         let before = std::mem::replace(&mut state.versions, found);
         let changed = |name: &&SecretName| before.get(*name) != state.versions.get(*name);
@@ -63,19 +71,19 @@ impl SecretIndex {
     pub fn changed(&self, namespace: &str, name: &str, version: &str) -> Vec<ObjectKey> {
         let mut state = self.state();
         let name = (namespace.to_owned(), name.to_owned());
-        state.versions.insert(name.clone(), Some(version.to_owned()));
+        state.versions.insert(name.clone(), Known::Present(version.to_owned()));
         state.users_of(&name)
     }
 
     /// A Secret is gone. Returns the connectors that use it.
-    pub fn deleted(&self, namespace: &str, name: &str) -> Vec<ObjectKey> {
+    pub fn deleted(&self, namespace: &str, name: &str, version: &str) -> Vec<ObjectKey> {
         let mut state = self.state();
         let name = (namespace.to_owned(), name.to_owned());
         let users = state.users_of(&name);
         if users.is_empty() {
             state.versions.remove(&name);
         } else {
-            state.versions.insert(name, None);
+            state.versions.insert(name, Known::Gone(version.to_owned()));
         }
         users
     }
@@ -115,7 +123,7 @@ impl State {
             users.remove(user);
             if users.is_empty() {
                 self.users.remove(&name);
-                if self.versions.get(&name) == Some(&None) {
+                if matches!(self.versions.get(&name), Some(Known::Gone(_))) {
                     self.versions.remove(&name);
                 }
             }
@@ -128,11 +136,11 @@ impl State {
 }
 
 /// What [`SecretIndex::version_for`] says, as [`super::decide`] wants it.
-pub(super) fn as_version(known: Option<&Option<String>>) -> SecretVersion<'_> {
+pub(super) fn as_version(known: Option<&Known>) -> SecretVersion<'_> {
     match known {
         None => SecretVersion::Unknown,
-        Some(None) => SecretVersion::Missing,
-        Some(Some(version)) => SecretVersion::Present(version),
+        Some(Known::Gone(version)) => SecretVersion::Gone(version),
+        Some(Known::Present(version)) => SecretVersion::Present(version),
     }
 }
 
@@ -164,7 +172,7 @@ mod tests {
         index.listed("identity", "token", "1");
         assert_eq!(index.version_for(&user("a"), "token"), None);
         index.list_ends();
-        assert_eq!(index.version_for(&user("a"), "token"), Some(Some("1".into())));
+        assert_eq!(index.version_for(&user("a"), "token"), Some(Known::Present("1".into())));
         assert_eq!(index.version_for(&user("a"), "other"), None);
     }
 
@@ -177,15 +185,15 @@ mod tests {
         assert_eq!(index.changed("identity", "token", "2"), [user("a")]);
         assert_eq!(index.changed("elsewhere", "token", "2"), []);
         index.forget(&user("a"));
-        assert_eq!(index.deleted("identity", "token"), []);
+        assert_eq!(index.deleted("identity", "token", "3"), []);
     }
 
     #[test]
     fn a_secret_that_goes_is_known_to_be_gone_while_somebody_uses_it() {
         let index = listed(&[("token", "1")]);
         index.version_for(&user("a"), "token");
-        index.deleted("identity", "token");
-        assert_eq!(index.version_for(&user("a"), "token"), Some(None));
+        index.deleted("identity", "token", "2");
+        assert_eq!(index.version_for(&user("a"), "token"), Some(Known::Gone("2".into())));
         index.forget(&user("a"));
         assert_eq!(index.version_for(&user("b"), "token"), None);
     }

@@ -31,12 +31,11 @@ pub struct Sweep<K: Kind> {
 }
 
 impl<K: Kind> Sweep<K> {
-    /// Sweeps until `stop`, for the first time when the first list is complete.
-    pub async fn forever(self, stop: CancellationToken) {
+    /// Sweeps until `stop`, for the first time when the first list is complete, which `listed` says: the store's
+    /// own readiness wakes one waiter, and that is the controller.
+    pub async fn forever(self, listed: CancellationToken, stop: CancellationToken) {
         let sweeping = async {
-            if self.objects.wait_until_ready().await.is_err() {
-                return;
-            }
+            listed.cancelled().await;
             let mut times = tokio::time::interval(EVERY);
             loop {
                 times.tick().await;
@@ -56,17 +55,24 @@ impl<K: Kind> Sweep<K> {
     /// # Errors
     /// When the store fails; what was not reached is for the next time.
     pub async fn once(&self) -> Result<(), StoreError> {
+        let mut failed = Ok(());
         for owner in self.owners().await? {
-            if self.is_listed(&owner) {
-                self.blocking(move |store| store.revive(&owner)).await?;
-            } else if self.is_gone(&owner).await {
-                let (retention, about) = (self.retention, owner.to_string());
-                let now = Timestamp::now();
-                if self.blocking(move |store| store.retire(&owner, now, retention)).await? == Retired::Removed
-                {
-                    tracing::info!(owner = about, "Removed the snapshots of a connector that is deleted");
-                }
-            }
+            // One folder that fails does not keep the others.
+            failed = failed.and(self.look_at(owner).await);
+        }
+        failed
+    }
+
+    async fn look_at(&self, owner: Owner) -> Result<(), StoreError> {
+        if self.is_listed(&owner) {
+            return self.blocking(move |store| store.revive(&owner)).await;
+        }
+        if !self.is_gone(&owner).await {
+            return Ok(());
+        }
+        let (retention, about, now) = (self.retention, owner.to_string(), Timestamp::now());
+        if self.blocking(move |store| store.retire(&owner, now, retention)).await? == Retired::Removed {
+            tracing::info!(owner = about, "Removed the snapshots of a connector that is deleted");
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
-use kube::runtime::controller::{Action, Config};
+use kube::runtime::controller::{self, Action, Config};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{Controller, PredicateConfig, WatchStreamExt, reflector};
@@ -39,6 +39,7 @@ pub async fn control<K: Kind>(
     stop: CancellationToken,
 ) {
     let (store, writer) = reflector::store();
+    let listed = CancellationToken::new();
     let api: Api<K> = Api::all(context.client().clone());
     let objects = watcher(api, watcher::Config::default())
         .default_backoff()
@@ -47,7 +48,14 @@ pub async fn control<K: Kind>(
         .inspect_err(|error| tracing::warn!(kind = K::KIND, %error, "The watch was interrupted; it goes on"))
         .inspect_ok({
             let (context, store) = (Arc::clone(&context), store.clone());
-            move |event| notice(event, &context, &store, &readiness)
+            let listed = listed.clone();
+            move |event| {
+                notice(event, &context, &store);
+                if matches!(event, Event::InitDone) {
+                    listed.cancel();
+                    readiness.reached(K::KIND);
+                }
+            }
         })
         .applied_objects()
         .predicate_filter(worth_a_look::<K>, PredicateConfig::default());
@@ -57,15 +65,24 @@ pub async fn control<K: Kind>(
         snapshots: context.snapshots().store().clone(),
         retention: context.retention(),
     };
-    let sweeping = tokio::spawn(sweep.forever(stop.clone()));
+    let sweeping = tokio::spawn(sweep.forever(listed, stop.clone()));
     let runs = UnboundedReceiverStream::new(context.queue().reports(K::KIND));
     let woken = futures::stream::select(runs, UnboundedReceiverStream::new(woken_by_secrets));
     Controller::for_stream(objects, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(woken.map(|key| ObjectRef::new(&key.name).within(&key.namespace)))
         .graceful_shutdown_on(stop.cancelled_owned())
-        .run(reconcile::<K>, look_again::<K>, context)
-        .for_each(|_| std::future::ready(()))
+        .run(reconcile::<K>, look_again::<K>, Arc::clone(&context))
+        .for_each(|done| {
+            if let Err(controller::Error::ObjectNotFound(gone)) = done {
+                // It went while a reconcile was under way, which may have begun a run since.
+                let same = |key: &ObjectKey| {
+                    key.name == gone.name && Some(&key.namespace) == gone.namespace.as_ref()
+                };
+                context.retain(K::KIND, |key| !same(key));
+            }
+            std::future::ready(())
+        })
         .await;
     if let Err(error) = sweeping.await {
         tracing::error!(%error, "The sweep of deleted connectors' snapshots has failed");
@@ -96,7 +113,7 @@ fn look_again<K: Kind>(object: Arc<K>, error: &Error, context: Arc<Context>) -> 
     Action::requeue(AFTER_ERROR)
 }
 
-fn notice<K: Kind>(event: &Event<K>, context: &Context, store: &Store<K>, readiness: &Readiness) {
+fn notice<K: Kind>(event: &Event<K>, context: &Context, store: &Store<K>) {
     match event {
         Event::Delete(object) => {
             if let Ok(key) = key_of(object) {
@@ -107,7 +124,6 @@ fn notice<K: Kind>(event: &Event<K>, context: &Context, store: &Store<K>, readin
             let present: HashSet<ObjectKey> =
                 store.state().iter().filter_map(|object| key_of(object.as_ref()).ok()).collect();
             context.retain(K::KIND, |key| present.contains(key));
-            readiness.reached(K::KIND);
         }
         Event::Apply(object) | Event::InitApply(object) => {
             if let Ok(key) = key_of(object) {
@@ -169,8 +185,8 @@ fn concerned(index: &SecretIndex, event: Event<PartialObjectMeta<Secret>>) -> Ve
             index.changed(&namespace, &name, &version)
         }
         Event::Delete(secret) => {
-            let (namespace, name, _) = parts(&secret);
-            index.deleted(&namespace, &name)
+            let (namespace, name, version) = parts(&secret);
+            index.deleted(&namespace, &name, &version)
         }
     }
 }

@@ -73,7 +73,7 @@ impl Failure {
         let problem = format!("{doing} failed: {}", with_causes(error));
         let remedy =
             "Check the volume for snapshots: its space and its permissions. What was published before stays.";
-        Self { authenticated: true, ..Self::new(Reason::SnapshotFailed, sentence(&problem, remedy)) }
+        Self::new(Reason::SnapshotFailed, sentence(&problem, remedy))
     }
 
     /// A reading that is not complete.
@@ -154,8 +154,13 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// A host at the beginning keeps its spelling.
 fn sentence(problem: &str, remedy: &str) -> String {
-    let mut letters = problem.trim().trim_end_matches('.').chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}. {remedy}", letters.as_str())
+    let problem = problem.trim().trim_end_matches('.');
+    let is_host = problem.split(' ').next().is_some_and(|word| word.contains(['.', ':']));
+    let mut letters = problem.chars();
+    match letters.next().filter(|_| !is_host) {
+        Some(first) => format!("{}{}. {remedy}", first.to_uppercase(), letters.as_str()),
+        None => format!("{problem}. {remedy}"),
+    }
 }

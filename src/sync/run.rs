@@ -2,7 +2,7 @@
 //! unless everything was read.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -59,21 +59,30 @@ pub async fn run(
 ) -> Option<Outcome> {
     let started = Timestamp::now();
     let opened = tokio::select! {
-        opened = source.open() => opened,
+        opened = tokio::time::timeout(plan.timeout, source.open()) => opened.unwrap_or_else(|_| not_opened()),
         () = cancel.cancelled() => return None,
     };
     let result = match opened.connector {
         Err(failure) => Err(failure),
         Ok((connector, credential)) => {
+            let pages = Arc::new(OnceLock::new());
+            let keep = Arc::clone(&pages);
+            let progress = move |made: Arc<Progress>| {
+                let _ = keep.set(Arc::clone(&made));
+                progress(made);
+            };
             let reading = read(&plan, connector.as_ref(), &credential, started, progress);
-            tokio::select! {
+            let result = tokio::select! {
                 read = tokio::time::timeout(plan.timeout, reading) => match read {
                     Ok(Ok(read)) => publish(read, destination, connector.resource_types(), cancel).await?,
                     Ok(Err(failure)) => Err(failure),
                     Err(_) => Err(timed_out(plan.timeout)),
                 },
                 () = cancel.cancelled() => return None,
-            }
+            };
+            // A page that came was an answer to this credential.
+            let answered = pages.get().is_some_and(|progress| progress.pages() > 0);
+            result.map_err(|failure| Failure { authenticated: failure.authenticated || answered, ..failure })
         }
     };
     log(&plan, &result);
@@ -160,6 +169,11 @@ async fn publish(
         Ok(Err(error)) => Some(Err(Failure::snapshot(DOING, &error))),
         Err(panic) => Some(Err(Failure::snapshot(DOING, &panic))),
     }
+}
+
+fn not_opened() -> Opened {
+    let message = "Kubernetes did not answer in time when asked for the credential. The run is tried again.";
+    Opened { secret: SecretSeen::Unread, connector: Err(Failure::new(Reason::KubernetesError, message)) }
 }
 
 fn timed_out(timeout: Duration) -> Failure {

@@ -135,3 +135,26 @@ async fn asked_to_end_in_mid_run_it_ends_within_seconds_and_publishes_nothing() 
     let _operator = Operator::start(&control_plane, folder.path()).await;
     place.until_connected::<ScalrConnector>("acme").await;
 }
+
+#[tokio::test]
+async fn a_connector_deleted_while_nobody_watched_is_found_deleted_after_a_restart() {
+    let control_plane = own_control_plane().await;
+    let scalr = ScalrSimulator::start(ScalrConfig::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let operator = Operator::start(&control_plane, folder.path()).await;
+    let place = Place::on(&control_plane, "identity").await;
+    place.put_secret(SCALR_SECRET.0, SCALR_SECRET.1, &scalr.token()).await;
+    place.apply::<ScalrConnector>("acme", &scalr_spec(&scalr)).await;
+    place.until_connected::<ScalrConnector>("acme").await;
+    operator.terminate().await;
+    let deleted = control_plane.kubectl(&["delete", "scalr", "acme", "-n", "identity"], None).await.unwrap();
+    assert!(deleted.status.success());
+
+    let _operator = Operator::start(&control_plane, folder.path()).await;
+    let marked = || files_in(folder.path()).iter().any(|file| file.ends_with("deleted-since"));
+    let deadline = Instant::now() + SOON;
+    while !marked() {
+        assert!(Instant::now() < deadline, "{:?}", files_in(folder.path()));
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
