@@ -126,6 +126,7 @@ fn newer(version: &str, seen: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use proptest::prelude::*;
     use rstest::rstest;
 
     use super::*;
@@ -263,5 +264,48 @@ mod tests {
         let suspended = Observed { suspended: true, run: Some(&run), ..observed(&status) };
         assert_eq!(decide(&suspended), Action::Suspend);
         assert_eq!(decide(&Observed { deleting: true, ..suspended }), Action::Forget);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_starts_a_run_is_quiet_once_it_has_ended(
+            generation in 1i64..5,
+            observed_generation in -1i64..5,
+            requested_at in proptest::option::of("[a-c]"),
+            handled in proptest::option::of("[a-c]"),
+            secret in 1u8..20,
+            seen in proptest::option::of(1u8..20),
+            second in 0i64..100_000,
+        ) {
+            let secret = secret.to_string();
+            let status = ConnectorStatus {
+                observed_generation: observed_generation.min(generation),
+                last_handled_reconcile_at: handled,
+                observed_secret_version: seen.map(|seen| seen.to_string()),
+                ..settled()
+            };
+            let now = Timestamp::from_second(at("10:30:00").as_second() + second).unwrap();
+            let before = Observed {
+                generation,
+                requested_at: requested_at.as_deref(),
+                secret: SecretVersion::Present(&secret),
+                now,
+                ..observed(&status)
+            };
+            let Action::Start(_) = decide(&before) else {
+                prop_assert_eq!(decide(&before), Action::Wait(at("11:00:00")));
+                return Ok(());
+            };
+            let after = ConnectorStatus {
+                observed_generation: generation,
+                last_handled_reconcile_at: requested_at.clone().or(status.last_handled_reconcile_at.clone()),
+                observed_secret_version: Some(secret.clone()),
+                next_sync_time: Some(Time(now + jiff::SignedDuration::from_secs(60))),
+                ..status.clone()
+            };
+            let due = now + jiff::SignedDuration::from_secs(60);
+            prop_assert_eq!(decide(&Observed { status: &after, ..before.clone() }), Action::Wait(due));
+            prop_assert_eq!(decide(&Observed { status: &after, suspended: true, ..before }), Action::Suspend);
+        }
     }
 }
