@@ -49,6 +49,30 @@ impl fmt::Display for EntitlementId {
     }
 }
 
+/// One thing that a snapshot holds, by its id alone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordId {
+    /// A resource.
+    Resource(ResourceId),
+    /// That somebody has something.
+    Grant {
+        /// What is held.
+        entitlement: EntitlementId,
+        /// Who holds it.
+        principal: ResourceId,
+    },
+}
+
+/// As the snapshot spells it: a grant is `<entitlement>:<principal>`.
+impl fmt::Display for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resource(id) => write!(f, "{id}"),
+            Self::Grant { entitlement, principal } => write!(f, "{entitlement}:{principal}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

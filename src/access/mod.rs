@@ -4,13 +4,14 @@
 //! them. It must not know a SaaS, Kubernetes or SQLite.
 
 pub mod difference;
+pub mod guard;
 mod id;
 mod model;
 mod stream;
 mod words;
 
 pub use difference::{Change, Changes};
-pub use id::{EntitlementId, ResourceId};
+pub use id::{EntitlementId, RecordId, ResourceId};
 pub use model::{
     AccountType, Counts, Entitlement, Grant, Profile, ProfileValue, Purpose, Record, Resource, ResourceKind,
     ResourceType, Status, Trait, User,

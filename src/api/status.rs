@@ -104,6 +104,8 @@ pub enum Phase {
     Connected,
     /// The last run failed; the Ready condition says why and what to do.
     Error,
+    /// Everything was read, and the removal guard holds it until somebody says that it is right.
+    Held,
     /// spec.suspend is true.
     Suspended,
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::access::{Counts, in_words};
 use crate::api::{ChangeStatus, Class, Phase};
-use crate::sync::Outcome;
+use crate::sync::{Ended, Outcome};
 
 use super::sync::Scope;
 use super::{Failed, report};
@@ -64,7 +64,7 @@ impl SyncResult {
         let Some(outcome) = outcome else { return result };
         result.seconds = outcome.completed.duration_since(outcome.started).as_secs_f64();
         match outcome.result {
-            Ok(published) => {
+            Ok(Ended::Published(published)) => {
                 result.status = Phase::Connected;
                 result.message = format!("Read {}.", in_words(&published.counts));
                 result.scope = scope(&published.counts);
@@ -74,6 +74,11 @@ impl SyncResult {
                 result.counts = published.counts;
                 result.snapshot =
                     Some(Written { uri: published.uri, digest: published.digest, size: published.size });
+            }
+            Ok(Ended::Held(held)) => {
+                result.status = Phase::Held;
+                result.message = held.message;
+                result.counts = held.counts;
             }
             Err(failure) => {
                 let waits = failure.reason.class() == Some(Class::WaitForSecret);

@@ -10,6 +10,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::guard::Limits;
 use crate::api::Trigger;
 use crate::controller::{Defaults, Timing};
 use crate::kinds::{self, Kind, Visitor};
@@ -99,6 +100,9 @@ async fn read(job: Job, out: &Path, bars: &Bars, cancel: CancellationToken) -> S
         requested_at: None,
         timeout: job.timeout,
         scratch: out.to_owned(),
+        limits: Limits::default(),
+        before: None,
+        approved: None,
     };
     let watch = |progress| bar.follow(progress);
     let outcome: Option<Outcome> = run(plan, job.source.as_ref(), destination, watch, cancel).await;

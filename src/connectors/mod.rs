@@ -14,7 +14,8 @@ mod text;
 
 use async_trait::async_trait;
 
-use crate::access::{RecordSender, ResourceType};
+use crate::access::guard::Scoping;
+use crate::access::{RecordId, RecordSender, ResourceType};
 
 pub use error::{Class, ConfigError, ReadError};
 
@@ -29,6 +30,25 @@ pub trait Connector: Send + Sync {
     /// # Errors
     /// Whatever keeps the reading from being complete, as one sentence that names the host and the request.
     async fn read(&self, records: &RecordSender) -> Result<Upstream, ReadError>;
+
+    /// What the people it reads are counted by.
+    fn scoping(&self) -> Scoping;
+
+    /// Asks upstream for each of `missing`, which a reading lacks although the last one published had them, by itself
+    /// instead of through a listing.
+    ///
+    /// # Errors
+    /// Whatever keeps an answer from being certain.
+    async fn look_up(&self, missing: &[RecordId]) -> Result<LookUp, ReadError>;
+}
+
+/// What became of those who were looked up one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LookUp {
+    /// What upstream has in their place now; nothing of those that are gone. A changed role is another grant.
+    Found(Vec<RecordId>),
+    /// Upstream cannot be asked for them one by one, or its answers could not be told from a refusal.
+    Impossible,
 }
 
 /// What a complete reading says of the account as a whole.

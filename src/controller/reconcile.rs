@@ -10,6 +10,7 @@ use kube::runtime::controller::Action as Requeue;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
+use crate::access::guard::Limits;
 use crate::api::{self, ConnectorStatus, InvalidDuration, Phase, Reason, Trigger};
 use crate::connectors::http::HostPolicy;
 use crate::kinds::Kind;
@@ -225,6 +226,9 @@ impl<K: Kind> Subject<'_, K> {
             requested_at: self.requested_at().map(str::to_owned),
             timeout: timing.timeout,
             scratch: context.shared.snapshots.scratch().to_owned(),
+            limits: Limits::default(),
+            before: None,
+            approved: None,
         };
         context.shared.queue.submit(
             self.key.clone(),

@@ -9,7 +9,7 @@ use crate::access::in_words;
 use crate::api::{
     ChangeStatus, Class, ConditionType, ConnectorStatus, LastPublished, LastSync, Phase, Reason, Trigger,
 };
-use crate::sync::{Failure, Outcome, Published, SecretSeen};
+use crate::sync::{Ended, Failure, Outcome, Published, SecretSeen};
 
 use super::schedule::Timing;
 
@@ -87,14 +87,18 @@ pub(super) fn ended(before: &ConnectorStatus, outcome: &Outcome, timing: &Timing
     let now = outcome.completed;
     after.set_condition(ConditionType::Syncing, "False", Reason::Idle, "No run is under way.", now);
     match &outcome.result {
-        Ok(published) => succeeded(&mut after, outcome, published, timing),
+        Ok(Ended::Published(published)) => succeeded(&mut after, outcome, published, timing),
+        Ok(Ended::Held(_)) => {}
         Err(failure) => failed(&mut after, outcome, failure, timing),
     }
     after
 }
 
 fn finished(outcome: &Outcome) -> LastSync {
-    let published = outcome.result.as_ref().ok();
+    let published = match &outcome.result {
+        Ok(Ended::Published(published)) => Some(published),
+        _ => None,
+    };
     let changes = published.and_then(|published| published.changes.as_ref());
     LastSync {
         id: outcome.id.clone(),

@@ -11,7 +11,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::api::ConnectorStatus;
-use crate::sync::{ObjectKey, Outcome};
+use crate::sync::{Ended, ObjectKey, Outcome};
 
 use super::objects::Objects;
 
@@ -89,7 +89,8 @@ impl Metrics {
     /// A run has ended.
     pub fn run_ended(&self, key: &ObjectKey, outcome: &Outcome) {
         let (result, word) = match &outcome.result {
-            Ok(_) => ("Succeeded", "success"),
+            Ok(Ended::Published(_)) => ("Succeeded", "success"),
+            Ok(Ended::Held(_)) => ("RemovalsHeld", "held"),
             Err(failure) => (failure.reason.as_str(), "error"),
         };
         let of_run = OfRun { kind: key.kind, result: result.to_owned(), trigger: outcome.trigger.as_str() };

@@ -8,7 +8,7 @@ mod run;
 mod snapshots;
 
 pub use failure::{Credential, Failure};
-pub use outcome::{Outcome, Published, SecretSeen};
+pub use outcome::{Ended, Held, Outcome, Published, SecretSeen};
 pub use queue::{Class, Job, ObjectKey, Queue, RunView};
-pub use run::{Opened, Plan, Source, run};
+pub use run::{Opened, Plan, PublishedBefore, Source, run};
 pub use snapshots::{Destination, OneFile, OwnSnapshots, PublishError, Snapshots};

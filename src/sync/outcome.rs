@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::access::guard::{Removal, ScopeCounts};
 use crate::access::{Changes, Counts};
 use crate::api::Trigger;
 
@@ -24,8 +25,30 @@ pub struct Outcome {
     pub started: Timestamp,
     /// When it ended.
     pub completed: Timestamp,
-    /// What it published, or why it published nothing.
-    pub result: Result<Published, Failure>,
+    /// How it ended, or why it published nothing.
+    pub result: Result<Ended, Failure>,
+}
+
+/// How a run ended that read everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It was published.
+    Published(Published),
+    /// The removal guard holds it until a person says that it is right.
+    Held(Held),
+}
+
+/// A run that the removal guard holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// What to approve it by. The same for as long as the same would go.
+    pub id: String,
+    /// What would go, for each scope that is held.
+    pub removals: Vec<Removal>,
+    /// What was read.
+    pub counts: Counts,
+    /// What would go and how to accept it, as one message for the condition, the event and the log.
+    pub message: String,
 }
 
 /// What a run found of the Secret.
@@ -46,6 +69,8 @@ pub struct Published {
     pub account_id: String,
     /// What it holds.
     pub counts: Counts,
+    /// How many of it are in each scope of the removal guard.
+    pub scopes: ScopeCounts,
     /// What differs from the one before; `None` where there was none before.
     pub changes: Option<Changes>,
     /// Where it is.

@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::guard::{Limits, ScopeCounts};
 use crate::access::{self, Progress, RecordReceiver, ResourceType, in_words};
 use crate::api::{Reason, Trigger};
 use crate::connectors::{Connector, Upstream};
 use crate::snapshot::{SnapshotWriter, SyncId, WriteError};
 
-use super::{Credential, Destination, Failure, Outcome, Published, SecretSeen};
+use super::{Credential, Destination, Ended, Failure, Outcome, Published, SecretSeen};
 
 /// What to run, and why.
 #[derive(Debug, Clone)]
@@ -32,6 +33,23 @@ pub struct Plan {
     pub timeout: Duration,
     /// The folder for scratch files.
     pub scratch: PathBuf,
+    /// How much may be missing of what was published.
+    pub limits: Limits,
+    /// What the status remembers of the last snapshot published, should the store have lost it.
+    pub before: Option<PublishedBefore>,
+    /// The id of a held run whose removals a person has approved.
+    pub approved: Option<String>,
+}
+
+/// What is remembered of a published snapshot apart from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedBefore {
+    /// The run that read it.
+    pub id: SyncId,
+    /// The vendor's stable id of what was read.
+    pub account_id: String,
+    /// How many of it are in each scope of the removal guard.
+    pub scopes: ScopeCounts,
 }
 
 /// Where a run gets its connector from, when it starts: this is where its Secret is read.
@@ -94,7 +112,7 @@ pub async fn run(
         secret: opened.secret,
         started,
         completed: Timestamp::now(),
-        result,
+        result: result.map(Ended::Published),
     })
 }
 
@@ -191,9 +209,10 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::access::{Counts, RecordSender};
+    use crate::access::guard::Scoping;
+    use crate::access::{Counts, RecordId, RecordSender};
     use crate::api::Class;
-    use crate::connectors::{ReadError, scalr};
+    use crate::connectors::{LookUp, ReadError, scalr};
     use crate::snapshot::Finished;
     use crate::sync::PublishError;
 
@@ -209,6 +228,14 @@ mod tests {
         async fn read(&self, _: &RecordSender) -> Result<Upstream, ReadError> {
             (self.0)()?;
             Ok(Upstream { account_id: "acc-1".into() })
+        }
+
+        fn scoping(&self) -> Scoping {
+            Scoping::Users
+        }
+
+        async fn look_up(&self, _: &[RecordId]) -> Result<LookUp, ReadError> {
+            Ok(LookUp::Found(Vec::new()))
         }
     }
 
@@ -237,6 +264,7 @@ mod tests {
             Ok(Published {
                 account_id: upstream.account_id,
                 counts: finished.counts().clone(),
+                scopes: ScopeCounts::new(),
                 changes: None,
                 uri: String::new(),
                 digest: String::new(),
@@ -257,6 +285,9 @@ mod tests {
             requested_at: None,
             timeout: Duration::from_secs(10),
             scratch: scratch.path().to_owned(),
+            limits: Limits::default(),
+            before: None,
+            approved: None,
         };
         let source = Once(Mutex::new(Some(Box::new(Reader(then)))));
         let taken = Arc::new(Taken::default());
@@ -269,7 +300,8 @@ mod tests {
     #[tokio::test]
     async fn what_was_read_whole_is_published_once() {
         let (outcome, published) = run_with(|| Ok(()), CancellationToken::new()).await;
-        assert_eq!(outcome.unwrap().result.unwrap().account_id, "acc-1");
+        let Ok(Ended::Published(ended)) = outcome.unwrap().result else { panic!("not published") };
+        assert_eq!(ended.account_id, "acc-1");
         assert_eq!(published, 1);
     }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::access::guard::ScopeCounts;
 use crate::access::{Changes, ResourceType};
 use crate::connectors::Upstream;
 use crate::snapshot::{
@@ -106,6 +107,7 @@ impl Destination for OwnSnapshots {
         Ok(Published {
             account_id: upstream.account_id,
             counts: latest.counts,
+            scopes: ScopeCounts::new(),
             changes,
             uri: file_uri(&store.path(&self.owner, &latest.id)),
             digest: format!("sha256:{}", latest.digest),
@@ -148,6 +150,7 @@ impl Destination for OneFile {
         Ok(Published {
             account_id: upstream.account_id,
             counts: finished.counts().clone(),
+            scopes: ScopeCounts::new(),
             changes,
             uri: file_uri(&packed.path),
             digest: format!("sha256:{}", packed.digest),

@@ -19,8 +19,9 @@ use url::Url;
 
 use super::http::{ClientOptions, Credential, Get, UpstreamClient, Vendor};
 use super::paging::{IdSet, Listing, PAGE_SIZE, Totals, Visitor, walk};
-use super::{ConfigError, Connector, ReadError, Upstream};
-use crate::access::{RecordSender, ResourceType, Trait};
+use super::{ConfigError, Connector, LookUp, ReadError, Upstream};
+use crate::access::guard::Scoping;
+use crate::access::{RecordId, RecordSender, ResourceType, Trait};
 use api::Membership;
 use users::Users;
 use visitors::{Members, OrganizationIds, Organizations, Place, Roles, TeamMembers, TeamPlace, Teams};
@@ -297,6 +298,14 @@ impl PlanetScale {
 impl Connector for PlanetScale {
     fn resource_types(&self) -> &'static [ResourceType] {
         &[ORGANIZATION, TEAM, USER]
+    }
+
+    fn scoping(&self) -> Scoping {
+        Scoping::Roles { owner: ORGANIZATION.id, administrator: ADMIN }
+    }
+
+    async fn look_up(&self, _: &[RecordId]) -> Result<LookUp, ReadError> {
+        Ok(LookUp::Impossible)
     }
 
     async fn read(&self, records: &RecordSender) -> Result<Upstream, ReadError> {

@@ -19,8 +19,9 @@ use url::Url;
 use super::http::{ClientOptions, Credential, Get, UpstreamClient, Vendor};
 use super::paging::{Fault, IdSet, Listing, PAGE_SIZE, Totals, Visitor, walk};
 use super::text::clean;
-use super::{ConfigError, Connector, ReadError, Upstream};
-use crate::access::{Record, RecordSender, ResourceType, Trait};
+use super::{ConfigError, Connector, LookUp, ReadError, Upstream};
+use crate::access::guard::Scoping;
+use crate::access::{Record, RecordId, RecordSender, ResourceType, Trait};
 use api::{Account, One, Relation, Rows, ServiceAccount, User};
 use map::Membership;
 
@@ -153,6 +154,14 @@ impl Scalr {
 impl Connector for Scalr {
     fn resource_types(&self) -> &'static [ResourceType] {
         &[USER]
+    }
+
+    fn scoping(&self) -> Scoping {
+        Scoping::Users
+    }
+
+    async fn look_up(&self, _: &[RecordId]) -> Result<LookUp, ReadError> {
+        Ok(LookUp::Impossible)
     }
 
     async fn read(&self, records: &RecordSender) -> Result<Upstream, ReadError> {

@@ -24,6 +24,7 @@ fn start(generation: i64, trigger: Trigger, second: i64) -> Begun<'static> {
 }
 
 fn outcome(generation: i64, trigger: Trigger, second: i64, result: Result<Published, Failure>) -> Outcome {
+    let result = result.map(Ended::Published);
     Outcome {
         id: "run".into(),
         generation,
@@ -40,6 +41,7 @@ fn published() -> Published {
     Published {
         account_id: "acc-1".into(),
         counts: counts(&[("users", 2)]),
+        scopes: Default::default(),
         changes: None,
         uri: "file:///a".into(),
         digest: "sha256:00".into(),

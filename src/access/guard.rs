@@ -1,0 +1,68 @@
+//! The removal guard: how much of what was published may be missing from what comes next, before a person has to
+//! say that it is right.
+
+use std::collections::BTreeMap;
+
+/// How much may go without anybody's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Percent of a scope, 0 to 100. More than this is held.
+    pub max_percent: u8,
+    /// Fewer than this many are never held for their share alone.
+    pub min_removed: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_percent: 20, min_removed: 3 }
+    }
+}
+
+/// What the people of a connector are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scoping {
+    /// By the account: its users.
+    Users,
+    /// By each resource of one type: who has a role on it, who administers it, and who is in what belongs to it.
+    Roles {
+        /// The id of the resource type, such as `organization`.
+        owner: &'static str,
+        /// The slug of the entitlement that administrators hold, such as `admin`.
+        administrator: &'static str,
+    },
+}
+
+/// How many are in each scope, by the scope's id, such as `users` or `organization:a1b2c3d4e5f6/members`.
+pub type ScopeCounts = BTreeMap<String, u64>;
+
+/// Why a scope is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// More of it would go than the limits let.
+    TooMany,
+    /// Nobody would be left.
+    Emptied,
+    /// Nobody who administers would be left.
+    NoAdministrator,
+    /// The resource itself would go, with all that belongs to it.
+    OwnerGone,
+    /// It is another account than the one published before.
+    AnotherAccount,
+    /// The snapshot published last is lost, and there are fewer than its status remembers.
+    BaselineLost,
+}
+
+/// What would go from one scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// The scope as a person reads it, such as `members of acme`.
+    pub scope: String,
+    /// How many were published.
+    pub before: u64,
+    /// How many of them would go.
+    pub removed: u64,
+    /// How many of them would be there but disabled.
+    pub disabled: u64,
+    /// Why it is held.
+    pub why: Why,
+}
