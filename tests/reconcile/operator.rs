@@ -54,6 +54,7 @@ impl Operator {
                 min_interval: Duration::from_secs(60),
                 timeout: Duration::from_secs(60),
             },
+            max_removal_percent: 50,
             secrets: Arc::new(SecretIndex::default()),
             metrics: Metrics::default(),
         });
