@@ -8,11 +8,10 @@ use std::time::Duration;
 use clap::Args;
 use futures::StreamExt;
 use jiff::Timestamp;
-use kube::ResourceExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::guard::Limits;
-use crate::api::{ACCEPT_REMOVALS, Trigger};
+use crate::api::Trigger;
 use crate::controller::{Defaults, Timing};
 use crate::kinds::{self, Kind, Visitor};
 use crate::snapshot::SyncId;
@@ -51,9 +50,6 @@ struct Job {
     name: String,
     scope: Scope,
     timeout: Duration,
-    limits: Limits,
-    /// What the object's annotation says; there is no status that could say what was held.
-    approved: Option<String>,
     source: Box<dyn Source>,
 }
 
@@ -104,9 +100,9 @@ async fn read(job: Job, out: &Path, bars: &Bars, cancel: CancellationToken) -> S
         requested_at: None,
         timeout: job.timeout,
         scratch: out.to_owned(),
-        limits: job.limits,
+        limits: Limits::default(),
         before: None,
-        approved: job.approved,
+        approved: None,
     };
     let watch = |progress| bar.follow(progress);
     let outcome: Option<Outcome> = run(plan, job.source.as_ref(), destination, watch, cancel).await;
@@ -139,9 +135,6 @@ fn prepare<K: Kind>(document: &Document, manifests: &Arc<Manifests>) -> Result<J
     let (namespace, name) = full_name(&object);
     let timing =
         Timing::of(object.common(), "", &DEFAULTS).map_err(|error| document.problem(error.to_string()))?;
-    // Whoever wrote the manifests is who runs this: nobody else's highest share applies.
-    let limits = object.common().removal_limits(100);
-    let approved = object.annotations().get(ACCEPT_REMOVALS).cloned();
     let object = Arc::new(object);
     let source = FromManifests::new(Arc::clone(&object), Arc::clone(manifests));
     Ok(Job {
@@ -150,8 +143,6 @@ fn prepare<K: Kind>(document: &Document, manifests: &Arc<Manifests>) -> Result<J
         name,
         scope: Box::new(move |counts| object.scope_column(counts)),
         timeout: timing.timeout,
-        limits,
-        approved,
         source: Box::new(source),
     })
 }

@@ -1,6 +1,6 @@
 //! How far a run has come, told for as long as it is under way: in the log and in the metrics.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, interval_at};
@@ -16,20 +16,33 @@ const FIRST: Duration = Duration::from_secs(10);
 /// From then on a line each time.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// Tells how far a run has come until it is dropped.
+/// Tells how far the run of one object has come, until it is dropped.
 pub(super) struct Telling {
+    metrics: Metrics,
+    key: ObjectKey,
+    followed: Mutex<Option<Followed>>,
+}
+
+struct Followed {
     _log: AbortOnDropHandle<()>,
     _metrics: UnderWay,
 }
 
 impl Telling {
-    /// Begins, in the span of the run.
-    pub(super) fn begin(progress: Arc<Progress>, metrics: &Metrics, key: &ObjectKey) -> Self {
+    pub(super) fn new(metrics: Metrics, key: ObjectKey) -> Self {
+        Self { metrics, key, followed: Mutex::default() }
+    }
+
+    /// Follows `progress`, in place of any other, in the span that this is called in.
+    pub(super) fn follow(&self, progress: Arc<Progress>) {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        // The series of the former end before the new ones begin.
+        drop(followed.take());
         let log = log(Arc::clone(&progress), FIRST, AGAIN).in_current_span();
-        Self {
+        *followed = Some(Followed {
             _log: AbortOnDropHandle::new(tokio::spawn(log)),
-            _metrics: metrics.run_under_way(key, progress),
-        }
+            _metrics: self.metrics.run_under_way(&self.key, progress),
+        });
     }
 }
 
@@ -54,7 +67,6 @@ fn words(pages: u64, records: u64, expected: u64) -> String {
 #[cfg(test)]
 mod tests {
     use std::io::{self, Write};
-    use std::sync::Mutex;
 
     use tracing_subscriber::fmt::MakeWriter;
 
@@ -148,7 +160,9 @@ mod tests {
         };
         let (sender, _receiver) = access::channel();
         sender.progress().page_read();
-        let telling = Telling::begin(Arc::clone(sender.progress()), &metrics, &key);
+        let telling = Telling::new(metrics.clone(), key);
+        telling.follow(Arc::default());
+        telling.follow(Arc::clone(sender.progress()));
         let of = |what: &str, value: u64| {
             format!(
                 "connector_sync_progress_{what}{{kind=\"ScalrConnector\",namespace=\"identity\",name=\"acme\"}} {value}\n"

@@ -269,11 +269,8 @@ impl<K: Kind> Subject<'_, K> {
         let (metrics, key) = (context.shared.metrics.clone(), self.key.clone());
         Box::new(move |cancel| {
             let run = async move {
-                let mut telling = None;
-                let begun = |progress| telling = Some(Telling::begin(progress, &metrics, &key));
-                let outcome = sync::run(plan, &inputs, destination, begun, cancel).await;
-                drop(telling);
-                outcome
+                let telling = Telling::new(metrics, key);
+                sync::run(plan, &inputs, destination, |progress| telling.follow(progress), cancel).await
             };
             tracing::Instrument::instrument(run, span).boxed()
         })
