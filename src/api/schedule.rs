@@ -14,7 +14,7 @@ pub struct Schedule {
     #[schemars(length(min = 2, max = 32))]
     #[x_kube(
         validation = Rule::new("self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')").message("interval must be a duration such as 30m or 1h30m"),
-        validation = Rule::new("self.matches('[1-9]')").message("interval must be more than nothing: leave it out for the operator's default")
+        validation = Rule::new("!self.matches('^[0.hms]+$')").message("interval must be more than nothing: leave it out for the operator's default")
     )]
     pub interval: Option<SpecDuration>,
 }

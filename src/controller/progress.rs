@@ -60,7 +60,7 @@ fn words(pages: u64, records: u64, expected: u64) -> String {
     let read = format!("Read {} records on {} pages so far", thousands(records), thousands(pages));
     match expected {
         0 => format!("{read}."),
-        expected => format!("{read}; upstream has {} items.", thousands(expected)),
+        expected => format!("{read}, from listings of {} items.", thousands(expected)),
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(words(0, 0, 0), "Read 0 records on 0 pages so far.");
         assert_eq!(
             words(123, 12_300, 100_000),
-            "Read 12,300 records on 123 pages so far; upstream has 100,000 items."
+            "Read 12,300 records on 123 pages so far, from listings of 100,000 items."
         );
     }
 
@@ -137,7 +137,7 @@ mod tests {
         let telling = AbortOnDropHandle::new(tokio::spawn(told));
 
         let lines = written.until_lines(2).await;
-        let expected = "Read 0 records on 1 pages so far; upstream has 500 items.";
+        let expected = "Read 0 records on 1 pages so far, from listings of 500 items.";
         assert!(
             lines.iter().all(|line| line.contains("run{name=\"acme\"}") && line.contains(expected)),
             "{lines:?}"
