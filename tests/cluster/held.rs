@@ -88,7 +88,7 @@ async fn a_mass_removal_is_held_and_published_when_somebody_accepts_it() {
 }
 
 #[tokio::test]
-async fn users_who_come_back_clear_what_was_held() {
+async fn a_connector_that_is_allowed_more_publishes_it_and_holds_nothing() {
     let scalr = scalr().await;
     let place = place_for(&scalr, "cleared").await;
     let object = held(&scalr, &place, 12).await;

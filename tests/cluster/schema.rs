@@ -230,7 +230,6 @@ fn held_at_most(removals: usize) -> Value {
     json!({
         "observedGeneration": 1,
         "phase": "Held",
-        "conditions": [],
         "lastPublished": {
             "id": "run", "upstreamAccountId": "acc-1", "counts": { "users": 48 }, "scopes": { "users": 48 },
             "uri": "file:///a", "digest": "sha256:00", "size": 1,
