@@ -115,6 +115,27 @@ async fn no_connector_may_set_itself_free_of_the_guard() {
 }
 
 #[tokio::test]
+async fn an_approval_whose_run_fails_is_carried_by_the_next() {
+    let scalr = scalr().await;
+    let place = place_for(&scalr, "approved-late").await;
+    let object = held(&scalr, &place, 30).await;
+    let hold = object.status.unwrap().held.unwrap();
+    scalr.set_token("another-token").unwrap();
+    place.accept::<ScalrConnector>("acme", &hold.id).await;
+    let failed: ScalrConnector =
+        place.until_condition("acme", ConditionType::Ready, "False/Unauthorized").await;
+    let status = failed.status.unwrap();
+    assert_eq!(status.last_handled_approval.as_deref(), Some(hold.id.as_str()));
+    assert!(status.held.unwrap().accepted);
+
+    place.correct_secret(SCALR_SECRET.0, SCALR_SECRET.1, "another-token").await;
+    let accepted: ScalrConnector = place.until("acme", "published", is_connected).await;
+    let status = accepted.status.clone().unwrap();
+    assert_eq!((status.held, status.last_sync.unwrap().trigger), (None, Trigger::SecretChanged));
+    assert_eq!(Baton::published(&accepted).await.users().await.len(), 18);
+}
+
+#[tokio::test]
 async fn an_organization_that_goes_is_held_by_its_name() {
     let planetscale = PlanetScaleSimulator::start(PlanetScaleConfig::default()).await.unwrap();
     let place = Place::new("organization-gone").await;

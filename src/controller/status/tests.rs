@@ -183,6 +183,17 @@ fn the_same_removals_are_held_since_they_were_first_held() {
 }
 
 #[test]
+fn while_something_is_held_a_long_periodic_run_shows_only_that_it_runs_and_one_that_is_waited_for_says_so() {
+    let held = hold_at(&connected(), "a", 10);
+    let long = taking_long(&held, &start(1, Trigger::Scheduled, 20));
+    assert_eq!((long.phase, &long.held), (Some(Phase::Held), &held.held));
+    assert_eq!(conditions(&long), ["Ready=False", "Connected=True", "Syncing=True", "Stalled=True"]);
+    let approved = begun(&held, &start(1, Trigger::Approved, 20));
+    assert_eq!((approved.phase, &approved.held), (Some(Phase::Syncing), &held.held));
+    assert_eq!(conditions(&approved), ["Ready=False", "Connected=True", "Syncing=True", "Reconciling=True"]);
+}
+
+#[test]
 fn a_run_that_is_published_clears_what_was_held() {
     let held = hold_at(&connected(), "a", 10);
     let status = ended(&held, &outcome(1, Trigger::Scheduled, 20, Ok(published())), &TIMING);
