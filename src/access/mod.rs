@@ -17,4 +17,4 @@ pub use model::{
     ResourceType, Status, Trait, User,
 };
 pub use stream::{Progress, RecordReceiver, RecordSender, SinkClosed, channel};
-pub use words::in_words;
+pub use words::{in_words, thousands};

@@ -20,7 +20,8 @@ fn noun(plural: &str, count: u64) -> &str {
     if count == 1 { plural.strip_suffix('s').unwrap_or(plural) } else { plural }
 }
 
-fn thousands(number: u64) -> String {
+/// `12,300`
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

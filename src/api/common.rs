@@ -3,7 +3,9 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CaBundleRef, Schedule, SpecDuration};
+use crate::access::guard::Limits;
+
+use super::{CaBundleRef, RemovalGuard, Schedule, SpecDuration};
 
 /// The part of the spec that every connector has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -27,7 +29,51 @@ pub struct CommonSpec {
     /// True stops reading. A run under way is cancelled; what was published stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
+    /// How much may go at once without anybody's word. More is held until somebody accepts it: the condition Ready
+    /// and status.held then say what would go, and how to accept it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal_guard: Option<RemovalGuard>,
     /// PEM certificates to trust besides the system's, for a private CA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle_ref: Option<CaBundleRef>,
+}
+
+impl CommonSpec {
+    /// How much may go without anybody's word, where no connector may let more than `highest_percent` go.
+    pub fn removal_limits(&self, highest_percent: u8) -> Limits {
+        let limits = self.removal_guard.as_ref().map_or_else(Limits::default, RemovalGuard::limits);
+        Limits { max_percent: limits.max_percent.min(highest_percent), ..limits }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(guard: RemovalGuard, highest_percent: u8) -> (u8, u64) {
+        let spec = CommonSpec { removal_guard: Some(guard), ..CommonSpec::default() };
+        let limits = spec.removal_limits(highest_percent);
+        (limits.max_percent, limits.min_removed)
+    }
+
+    #[test]
+    fn a_silent_spec_has_the_defaults_as_long_as_the_operator_lets_it() {
+        assert_eq!(CommonSpec::default().removal_limits(50), Limits { max_percent: 20, min_removed: 3 });
+        assert_eq!(CommonSpec::default().removal_limits(10), Limits { max_percent: 10, min_removed: 3 });
+        assert_eq!(limits(RemovalGuard::default(), 50), (20, 3));
+    }
+
+    #[test]
+    fn a_connector_may_set_less_and_not_more_than_the_operator_lets_it() {
+        let guard = |max_percent| RemovalGuard { max_percent: Some(max_percent), min_removed: Some(10) };
+        assert_eq!(limits(guard(5), 50), (5, 10));
+        assert_eq!(limits(guard(90), 50), (50, 10));
+        assert_eq!(limits(guard(0), 50), (0, 10));
+    }
+
+    #[test]
+    fn what_the_api_server_would_not_let_in_is_taken_for_the_nearest_that_it_would() {
+        let guard = RemovalGuard { max_percent: Some(300), min_removed: Some(0) };
+        assert_eq!(limits(guard, 100), (100, 1));
+    }
 }

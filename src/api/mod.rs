@@ -5,9 +5,11 @@
 mod common;
 mod condition;
 mod duration;
+mod held;
 mod planetscale;
 mod reason;
 mod reference;
+mod removal_guard;
 mod scalr;
 mod schedule;
 mod schema;
@@ -20,9 +22,11 @@ use serde::de::DeserializeOwned;
 pub use common::CommonSpec;
 pub use condition::ConditionType;
 pub use duration::{InvalidDuration, SpecDuration};
+pub use held::{HeldRemoval, Hold, WhyHeld};
 pub use planetscale::{PlanetScaleConnector, PlanetScaleConnectorSpec};
 pub use reason::{Class, Reason};
 pub use reference::{CaBundleKind, CaBundleRef, SecretKeyRef};
+pub use removal_guard::RemovalGuard;
 pub use scalr::{ScalrConnector, ScalrConnectorSpec};
 pub use schedule::Schedule;
 pub use schema::{crd, json_schema};
@@ -34,6 +38,8 @@ pub const GROUP: &str = "connectors.conductorone.com";
 pub const VERSION: &str = "v1alpha1";
 /// Set this annotation to any new value to have a connector read at once.
 pub const REQUESTED_AT: &str = "connectors.conductorone.com/requestedAt";
+/// Set this annotation to `status.held.id` to accept the removals that are held.
+pub const ACCEPT_REMOVALS: &str = "connectors.conductorone.com/acceptRemovals";
 
 /// What every connector kind has in common, whatever it reads.
 pub trait ConnectorObject:

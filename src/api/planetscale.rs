@@ -27,7 +27,7 @@ use super::{CommonSpec, ConnectorObject, ConnectorStatus, SecretKeyRef, Snapshot
         name = "Status",
         type_ = "string",
         json_path = ".status.phase",
-        description = "Pending, Syncing, Connected, Error or Suspended"
+        description = "Pending, Syncing, Connected, Held, Error or Suspended"
     ),
     printcolumn(
         name = "Orgs",

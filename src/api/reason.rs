@@ -54,6 +54,10 @@ reasons! {
     Suspended => None,
     /// Nothing has been asked of the upstream yet.
     NotYetAsked => None,
+    /// Everything was read, and more would go than may without somebody's word.
+    RemovalsHeld => None,
+    /// The snapshot published last is lost, and there are fewer than the status remembers.
+    BaselineLost => None,
     /// The Secret does not exist.
     SecretNotFound => SECRET,
     /// The Secret has no such key, or nothing in it.

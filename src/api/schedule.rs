@@ -12,6 +12,9 @@ pub struct Schedule {
     /// is absent, and never less than its --min-interval (1m).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 32))]
-    #[x_kube(validation = Rule::new("self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')").message("interval must be a duration such as 30m or 1h30m"))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')").message("interval must be a duration such as 30m or 1h30m"),
+        validation = Rule::new("!self.matches('^[0.hms]+$')").message("interval must be more than nothing: leave it out for the operator's default")
+    )]
     pub interval: Option<SpecDuration>,
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Change;
 
-use super::{ConditionType, Reason, condition};
+use super::{ConditionType, Hold, Reason, condition};
 
 /// What the operator says about a connector. `observedGeneration` is -1 until it has said anything.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +19,7 @@ pub struct ConnectorStatus {
     /// The generation of the spec that this status is about; -1 before the operator has seen the object.
     #[serde(default = "never_observed")]
     pub observed_generation: i64,
-    /// The label a person reads: Pending, Syncing, Connected, Error or Suspended. Programs read the conditions.
+    /// The label a person reads: Pending, Syncing, Connected, Held, Error or Suspended. Programs read the conditions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
     /// Ready, Connected and Syncing; Reconciling or Stalled only while true.
@@ -31,6 +31,9 @@ pub struct ConnectorStatus {
     /// The last snapshot that was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_published: Option<LastPublished>,
+    /// What the removal guard holds; absent where it holds nothing. Runs go on meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Hold>,
     /// When everything was last read and published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success_time: Option<Time>,
@@ -43,6 +46,9 @@ pub struct ConnectorStatus {
     /// The value of the requestedAt annotation that was last acted upon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+    /// The value of the acceptRemovals annotation that was last acted upon, or found to name nothing that is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_approval: Option<String>,
     /// The resourceVersion of the Secret that the last run used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_secret_version: Option<String>,
@@ -60,10 +66,12 @@ impl Default for ConnectorStatus {
             conditions: Vec::new(),
             last_sync: None,
             last_published: None,
+            held: None,
             last_success_time: None,
             next_sync_time: None,
             consecutive_failures: None,
             last_handled_reconcile_at: None,
+            last_handled_approval: None,
             observed_secret_version: None,
         }
     }
@@ -127,6 +135,8 @@ pub enum Trigger {
     SecretChanged,
     /// The requestedAt annotation asked for it.
     Requested,
+    /// The acceptRemovals annotation accepted what was held.
+    Approved,
     /// It was due.
     Scheduled,
     /// The run before it failed.
@@ -141,6 +151,7 @@ impl Trigger {
             Self::SpecChanged => "SpecChanged",
             Self::SecretChanged => "SecretChanged",
             Self::Requested => "Requested",
+            Self::Approved => "Approved",
             Self::Scheduled => "Scheduled",
             Self::Retry => "Retry",
         }
@@ -203,6 +214,9 @@ pub struct LastPublished {
     pub upstream_account_id: String,
     /// What it holds: users, organizations, teams, entitlements, grants.
     pub counts: SnapshotCounts,
+    /// How many of it are in each scope of the removal guard, by the scope's id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scopes: SnapshotCounts,
     /// Where it is.
     pub uri: String,
     /// Its SHA-256, as sha256:<hex>.

@@ -65,6 +65,16 @@ pub(super) struct Run {
     /// How long a run may take where a connector does not say.
     #[arg(long, env = "CONNECTOR_DEFAULT_TIMEOUT", default_value = "30m", value_parser = duration)]
     default_timeout: Duration,
+    /// The most that a connector's removalGuard may let go at once without anybody's word, in percent. A connector
+    /// that says more has this.
+    #[arg(
+        long,
+        env = "CONNECTOR_MAX_REMOVAL_PERCENT",
+        default_value = "50",
+        value_name = "PERCENT",
+        value_parser = clap::value_parser!(u8).range(0..=100)
+    )]
+    max_removal_percent: u8,
     /// How many connectors to read at once.
     #[arg(long, env = "CONNECTOR_CONCURRENCY", default_value = "10")]
     concurrency: NonZeroUsize,
@@ -150,6 +160,7 @@ impl Run {
             retention: self.snapshot_retention,
             hosts,
             defaults,
+            max_removal_percent: self.max_removal_percent,
             secrets: Arc::clone(&secrets),
             metrics: metrics.clone(),
         }));

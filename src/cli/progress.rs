@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::AbortHandle;
 
-use crate::access::Progress;
+use crate::access::{Progress, thousands};
 
 /// How often a bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -71,9 +71,23 @@ impl Bar {
 }
 
 fn words(progress: &Progress) -> String {
-    let (pages, records) = (progress.pages(), progress.records());
+    let read = format!("{} pages, {} records", thousands(progress.pages()), thousands(progress.records()));
     match progress.expected() {
-        0 => format!("{pages} pages, {records} records"),
-        expected => format!("{pages} pages, {records} records, of {expected} items"),
+        0 => read,
+        expected => format!("{read}, of {} items", thousands(expected)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_and_records_are_shown_and_how_many_items_there_are_once_that_is_known() {
+        let progress = Progress::default();
+        progress.page_read();
+        assert_eq!(words(&progress), "1 pages, 0 records");
+        progress.expect(100_000);
+        assert_eq!(words(&progress), "1 pages, 0 records, of 100,000 items");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::access::{Counts, in_words};
-use crate::api::{ChangeStatus, Class, Phase};
+use crate::api::{ChangeStatus, Class, Phase, Reason};
 use crate::sync::{Ended, Outcome};
 
 use super::sync::Scope;
@@ -77,6 +77,8 @@ impl SyncResult {
             }
             Ok(Ended::Held(held)) => {
                 result.status = Phase::Held;
+                result.reason = Some(Reason::RemovalsHeld.as_str());
+                result.scope = scope(&held.counts);
                 result.message = held.message;
                 result.counts = held.counts;
             }
@@ -127,4 +129,46 @@ fn row(result: &SyncResult) -> Vec<String> {
         format!("{:.1}s", result.seconds),
         result.snapshot.as_ref().map_or_else(String::new, |written| report::bytes(written.size)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::api::Trigger;
+    use crate::sync::{Held, SecretSeen};
+
+    #[test]
+    fn a_held_run_shows_what_was_read_why_it_is_held_and_no_snapshot() {
+        let held = Held {
+            id: "id".into(),
+            removals: Vec::new(),
+            counts: Counts::from([("users".to_owned(), 12), ("organizations".to_owned(), 2)]),
+            message: "36 of 48 users would go.".into(),
+        };
+        let outcome = Outcome {
+            id: "run".into(),
+            generation: 0,
+            trigger: Trigger::Requested,
+            requested_at: None,
+            approved: None,
+            secret: SecretSeen::Unread,
+            started: Timestamp::UNIX_EPOCH,
+            completed: Timestamp::UNIX_EPOCH,
+            result: Ok(Ended::Held(held)),
+        };
+        let scope: Scope =
+            Box::new(|counts| ("ORGS", counts.get("organizations").copied().unwrap_or(0).to_string()));
+        let result =
+            SyncResult::new("PlanetScaleConnector", "identity".into(), "all".into(), &scope, Some(outcome));
+        assert!(!result.is_success());
+        assert_eq!(row(&result), ["identity", "all", "Held", "2", "12", "", "0.0s", ""]);
+        let json = serde_json::to_value(&result).unwrap();
+        assert_eq!(
+            (&json["reason"], &json["message"]),
+            (&"RemovalsHeld".into(), &"36 of 48 users would go.".into())
+        );
+        assert_eq!(json.get("snapshot"), None);
+    }
 }

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use crate::api::{ConnectorStatus, Trigger};
 use crate::sync::RunView;
 
+use super::approval::Approval;
+
 /// What is known about one connector at one moment.
 #[derive(Debug, Clone)]
 pub struct Observed<'a> {
@@ -21,6 +23,8 @@ pub struct Observed<'a> {
     pub status: &'a ConnectorStatus,
     /// The `requestedAt` annotation.
     pub requested_at: Option<&'a str>,
+    /// The `acceptRemovals` annotation.
+    pub accepted: Option<&'a str>,
     /// What is known of the Secret.
     pub secret: SecretVersion<'a>,
     /// The run in the queue, where there is one.
@@ -47,6 +51,8 @@ pub enum Action {
     Forget,
     /// Stop its run and say that it is suspended.
     Suspend,
+    /// The `acceptRemovals` annotation names nothing that is held, or was removed: take note of it.
+    NoteApproval,
     /// Begin a run, instead of one that no longer fits, where there is one.
     Start(Trigger),
     /// A run is under way; look again when the queue reports.
@@ -86,6 +92,11 @@ fn without_run(observed: &Observed<'_>) -> Action {
     }
     if let Some(interrupted) = status.last_sync.as_ref().filter(|sync| sync.completion_time.is_none()) {
         return Action::Start(interrupted.trigger);
+    }
+    match Approval::of(status, observed.accepted) {
+        Approval::Given(_) => return Action::Start(Trigger::Approved),
+        Approval::Mistaken(_) | Approval::Withdrawn => return Action::NoteApproval,
+        Approval::Pending(_) | Approval::Old => {}
     }
     if asked_for(observed) {
         return Action::Start(Trigger::Requested);
@@ -130,7 +141,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::api::LastSync;
+    use crate::api::{Hold, LastSync};
 
     fn at(text: &str) -> Timestamp {
         format!("2026-11-22T{text}Z").parse().unwrap()
@@ -161,6 +172,7 @@ mod tests {
             suspended: false,
             status,
             requested_at: Some("one"),
+            accepted: None,
             secret: SecretVersion::Present("7"),
             run: None,
             now: at("10:30:00"),
@@ -216,6 +228,43 @@ mod tests {
     ) {
         let status = settled();
         assert_eq!(decide(&Observed { requested_at, secret, ..observed(&status) }), action);
+    }
+
+    fn holding(id: &str) -> ConnectorStatus {
+        ConnectorStatus { held: Some(Hold::new(id, "a", Time(at("10:00:05")), &[])), ..settled() }
+    }
+
+    #[rstest]
+    #[case::what_is_held(Some("held"), Action::Start(Trigger::Approved))]
+    #[case::something_else(Some("other"), Action::NoteApproval)]
+    #[case::nothing(None, Action::Wait(at("11:00:00")))]
+    fn what_a_person_accepts_is_published_at_once_if_it_is_what_is_held(
+        #[case] accepted: Option<&str>,
+        #[case] action: Action,
+    ) {
+        let status = holding("held");
+        assert_eq!(decide(&Observed { accepted, ..observed(&status) }), action);
+    }
+
+    #[test]
+    fn an_approval_that_a_failed_run_carried_waits_for_the_retry() {
+        let mut status = ConnectorStatus {
+            last_handled_approval: Some("held".into()),
+            consecutive_failures: Some(1),
+            ..holding("held")
+        };
+        status.held.as_mut().unwrap().accepted = true;
+        let waiting = Observed { accepted: Some("held"), ..observed(&status) };
+        assert_eq!(decide(&waiting), Action::Wait(at("11:00:00")));
+        assert_eq!(decide(&Observed { now: at("11:00:00"), ..waiting }), Action::Start(Trigger::Retry));
+    }
+
+    #[test]
+    fn what_is_held_is_read_again_when_due() {
+        let status = holding("held");
+        assert_eq!(decide(&observed(&status)), Action::Wait(at("11:00:00")));
+        let due = Observed { now: at("11:00:00"), ..observed(&status) };
+        assert_eq!(decide(&due), Action::Start(Trigger::Scheduled));
     }
 
     #[test]
@@ -276,36 +325,65 @@ mod tests {
             secret in 1u8..20,
             seen in proptest::option::of(1u8..20),
             second in 0i64..100_000,
+            held in proptest::option::of("[a-c]"),
+            accepted in proptest::option::of("[a-c]"),
+            noted in proptest::option::of("[a-c]"),
+            held_after in proptest::option::of("[a-c]"),
+            fails in any::<bool>(),
         ) {
             let secret = secret.to_string();
-            let status = ConnectorStatus {
+            let now = Timestamp::from_second(at("10:30:00").as_second() + second).unwrap();
+            let due = now + jiff::SignedDuration::from_secs(60);
+            let mut status = ConnectorStatus {
                 observed_generation: observed_generation.min(generation),
                 last_handled_reconcile_at: handled,
                 observed_secret_version: seen.map(|seen| seen.to_string()),
+                held: held.as_deref().and_then(|id| holding(id).held),
+                last_handled_approval: noted,
                 ..settled()
             };
-            let now = Timestamp::from_second(at("10:30:00").as_second() + second).unwrap();
-            let before = Observed {
+            // At most a note, a run, and a run more for what that one was found to hold.
+            for _ in 0..3 {
+                let observed = Observed {
+                    generation,
+                    requested_at: requested_at.as_deref(),
+                    accepted: accepted.as_deref(),
+                    secret: SecretVersion::Present(&secret),
+                    now,
+                    ..observed(&status)
+                };
+                prop_assert_eq!(decide(&Observed { suspended: true, ..observed.clone() }), Action::Suspend);
+                match decide(&observed) {
+                    Action::NoteApproval => status.last_handled_approval.clone_from(&accepted),
+                    Action::Start(_) => {
+                        let carried = Approval::of(&status, accepted.as_deref()).carried().map(str::to_owned);
+                        let mut hold = if fails { status.held.clone() } else { held_after.as_deref().and_then(|id| holding(id).held) };
+                        if let Some(hold) = &mut hold {
+                            hold.accepted = fails && (hold.accepted || carried.is_some());
+                        }
+                        status = ConnectorStatus {
+                            observed_generation: generation,
+                            last_handled_reconcile_at: requested_at.clone().or(status.last_handled_reconcile_at),
+                            observed_secret_version: Some(secret.clone()),
+                            next_sync_time: Some(Time(due)),
+                            held: hold,
+                            last_handled_approval: carried.or(status.last_handled_approval),
+                            ..status
+                        };
+                    }
+                    Action::Wait(_) => break,
+                    other => prop_assert!(false, "{other:?}"),
+                }
+            }
+            let settled = Observed {
                 generation,
                 requested_at: requested_at.as_deref(),
+                accepted: accepted.as_deref(),
                 secret: SecretVersion::Present(&secret),
                 now,
                 ..observed(&status)
             };
-            let Action::Start(_) = decide(&before) else {
-                prop_assert_eq!(decide(&before), Action::Wait(at("11:00:00")));
-                return Ok(());
-            };
-            let after = ConnectorStatus {
-                observed_generation: generation,
-                last_handled_reconcile_at: requested_at.clone().or(status.last_handled_reconcile_at.clone()),
-                observed_secret_version: Some(secret.clone()),
-                next_sync_time: Some(Time(now + jiff::SignedDuration::from_secs(60))),
-                ..status.clone()
-            };
-            let due = now + jiff::SignedDuration::from_secs(60);
-            prop_assert_eq!(decide(&Observed { status: &after, ..before.clone() }), Action::Wait(due));
-            prop_assert_eq!(decide(&Observed { status: &after, suspended: true, ..before }), Action::Suspend);
+            prop_assert!(matches!(decide(&settled), Action::Wait(then) if then > now), "{:?}", decide(&settled));
         }
     }
 }

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
 
-use crate::api::{ConditionType, ConnectorStatus, Reason};
+use crate::api::{ACCEPT_REMOVALS, ConditionType, ConnectorStatus, Phase, Reason};
 
 /// The API server takes no longer note.
 const LONGEST_NOTE: usize = 1024;
@@ -36,16 +36,33 @@ impl News {
         }
         let known = before.condition(ConditionType::Ready);
         let same = known.is_some_and(|known| known.status == ready.status && known.reason == ready.reason);
-        if before.phase == after.phase && same || ready.status == "Unknown" {
+        let held = |status: &ConnectorStatus| status.held.as_ref().map(|hold| hold.id.clone());
+        let other_removals = after.phase == Some(Phase::Held) && held(before) != held(after);
+        if before.phase == after.phase && same && !other_removals || ready.status == "Unknown" {
             return None;
         }
-        if after.phase == Some(crate::api::Phase::Suspended) {
+        if after.phase == Some(Phase::Suspended) {
             let note = "Suspended by spec.suspend; what was published stays.".to_owned();
             return Some(Self { warning: false, reason: Reason::Suspended.as_str().to_owned(), note });
         }
         let warning = ready.status == "False";
         let reason = if warning { ready.reason.clone() } else { "Connected".to_owned() };
         Some(Self { warning, reason, note: ready.message.clone() })
+    }
+
+    /// Somebody accepted something else than what `status` holds.
+    pub(super) fn of_mistaken_approval(status: &ConnectorStatus, given: &str) -> Self {
+        let note = match &status.held {
+            Some(hold) => format!(
+                "The annotation {ACCEPT_REMOVALS} names {given}, but {} is held. Look at status.held, and set the \
+                 annotation to its id to accept it.",
+                hold.id
+            ),
+            None => {
+                format!("The annotation {ACCEPT_REMOVALS} names {given}, but nothing is held. Remove it.")
+            }
+        };
+        Self { warning: true, reason: "ApprovalDoesNotMatch".to_owned(), note }
     }
 }
 

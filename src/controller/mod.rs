@@ -3,9 +3,11 @@
 //! A reconcile is short: it never talks to an upstream, it only puts runs into the queue of [`crate::sync`] and
 //! writes down what came of them.
 
+mod approval;
 pub mod decide;
 mod events;
 pub mod inputs;
+mod progress;
 mod reconcile;
 mod schedule;
 mod secrets;

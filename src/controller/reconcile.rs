@@ -10,7 +10,6 @@ use kube::runtime::controller::Action as Requeue;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use crate::access::guard::Limits;
 use crate::api::{self, ConnectorStatus, InvalidDuration, Phase, Reason, Trigger};
 use crate::connectors::http::HostPolicy;
 use crate::kinds::Kind;
@@ -18,9 +17,11 @@ use crate::server::Metrics;
 use crate::snapshot::{InvalidOwner, Owner, SyncId};
 use crate::sync::{self, Failure, ObjectKey, Outcome, Plan, Queue, RunView, SecretSeen, Snapshots};
 
+use super::approval::Approval;
 use super::decide::{Action, Observed, decide};
 use super::events::{Events, News};
 use super::inputs::Inputs;
+use super::progress::Telling;
 use super::schedule::{Defaults, Timing};
 use super::secrets::{Known, SecretIndex, as_version};
 use super::status::{self, Begun};
@@ -30,6 +31,8 @@ use super::store::Unseen;
 pub const FIELD_MANAGER: &str = "connector-operator";
 /// A periodic run that takes longer is shown while it runs.
 const LONG_RUN: Duration = Duration::from_secs(2);
+/// No id is longer, and no longer annotation is kept.
+const LONGEST_APPROVAL: usize = 128;
 
 /// What the operator is made of, as its reconciles see it.
 pub struct Shared {
@@ -47,6 +50,8 @@ pub struct Shared {
     pub hosts: HostPolicy,
     /// What is filled in where a spec is silent.
     pub defaults: Defaults,
+    /// No connector may let more percent of a scope go without anybody's word, whatever it says.
+    pub max_removal_percent: u8,
     /// What is known of Secrets.
     pub secrets: Arc<SecretIndex>,
     /// What is counted.
@@ -178,6 +183,7 @@ pub async fn reconcile<K: Kind>(object: Arc<K>, context: Arc<Context>) -> Result
             Ok(Requeue::await_change())
         }
         Action::Suspend => subject.suspend(&context).await,
+        Action::NoteApproval => subject.note_approval(&context).await,
         Action::Start(trigger) => subject.start(&context, trigger).await,
         Action::Follow => subject.follow(&context, run.as_ref()).await,
         Action::Record => subject.record(&context).await,
@@ -194,6 +200,7 @@ impl<K: Kind> Subject<'_, K> {
             suspended: self.object.common().suspend.unwrap_or(false),
             status: &self.status,
             requested_at: self.requested_at(),
+            accepted: self.accepted(),
             secret: as_version(secret.as_ref()),
             run,
             now: self.now,
@@ -204,6 +211,17 @@ impl<K: Kind> Subject<'_, K> {
         context.shared.queue.cancel(&self.key);
         self.write(context, status::suspended(&self.status, self.generation, self.now)).await?;
         Ok(Requeue::await_change())
+    }
+
+    async fn note_approval(&self, context: &Context) -> Result<Requeue, Error> {
+        let annotation = self.accepted();
+        if self.write(context, status::noted(&self.status, annotation)).await? == Written::ObjectGone {
+            return Ok(Requeue::await_change());
+        }
+        if let Approval::Mistaken(given) = Approval::of(&self.status, annotation) {
+            self.tell(context, &News::of_mistaken_approval(&self.status, given)).await;
+        }
+        Ok(Requeue::requeue(Duration::ZERO))
     }
 
     async fn start(&self, context: &Context, trigger: Trigger) -> Result<Requeue, Error> {
@@ -226,9 +244,9 @@ impl<K: Kind> Subject<'_, K> {
             requested_at: self.requested_at().map(str::to_owned),
             timeout: timing.timeout,
             scratch: context.shared.snapshots.scratch().to_owned(),
-            limits: Limits::default(),
-            before: None,
-            approved: None,
+            limits: self.object.common().removal_limits(context.shared.max_removal_percent),
+            before: status::published_before(&self.status, self.now),
+            approved: self.approved(),
         };
         context.shared.queue.submit(
             self.key.clone(),
@@ -248,8 +266,12 @@ impl<K: Kind> Subject<'_, K> {
         let span = tracing::info_span!(
             parent: None, "run", kind = K::KIND, namespace = self.key.namespace, name = self.key.name, run = %plan.id
         );
+        let (metrics, key) = (context.shared.metrics.clone(), self.key.clone());
         Box::new(move |cancel| {
-            let run = async move { sync::run(plan, &inputs, destination, |_| {}, cancel).await };
+            let run = async move {
+                let telling = Telling::new(metrics, key);
+                sync::run(plan, &inputs, destination, |progress| telling.follow(progress), cancel).await
+            };
             tracing::Instrument::instrument(run, span).boxed()
         })
     }
@@ -267,6 +289,7 @@ impl<K: Kind> Subject<'_, K> {
             generation: self.generation,
             trigger,
             requested_at: self.requested_at().map(str::to_owned),
+            approved: self.approved(),
             secret: SecretSeen::Unread,
             started: self.now,
             completed: self.now,
@@ -347,6 +370,17 @@ impl<K: Kind> Subject<'_, K> {
         self.object.annotations().get(api::REQUESTED_AT).map(String::as_str)
     }
 
+    /// The `acceptRemovals` annotation.
+    fn accepted(&self) -> Option<&str> {
+        let annotation = self.object.annotations().get(api::ACCEPT_REMOVALS)?;
+        annotation.get(..annotation.floor_char_boundary(LONGEST_APPROVAL))
+    }
+
+    /// The id of the removals that a run which begins now may publish.
+    fn approved(&self) -> Option<String> {
+        Approval::of(&self.status, self.accepted()).carried().map(str::to_owned)
+    }
+
     /// Writes the status where it differs from the one stored, and tells of the transition.
     async fn write(&self, context: &Context, after: ConnectorStatus) -> Result<Written, Error> {
         if after == self.status {
@@ -376,9 +410,13 @@ impl<K: Kind> Subject<'_, K> {
             if matches!(after_phase, Some(Phase::Syncing | Phase::Suspended)) {
                 tracing::info!(reason = news.reason, "{}", news.note);
             }
-            context.events.publish(self.object.object_ref(&()), &news, self.now).await;
+            self.tell(context, &news).await;
         }
         Ok(Written::Stored)
+    }
+
+    async fn tell(&self, context: &Context, news: &News) {
+        context.events.publish(self.object.object_ref(&()), news, self.now).await;
     }
 }
 

@@ -7,9 +7,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::access::in_words;
 use crate::api::{
-    ChangeStatus, Class, ConditionType, ConnectorStatus, LastPublished, LastSync, Phase, Reason, Trigger,
+    ACCEPT_REMOVALS, ChangeStatus, Class, ConditionType, ConnectorStatus, Hold, LastPublished, LastSync,
+    Phase, Reason, Trigger,
 };
-use crate::sync::{Ended, Failure, Outcome, Published, SecretSeen};
+use crate::snapshot::SyncId;
+use crate::sync::{Ended, Failure, Held, Outcome, Published, PublishedBefore, SecretSeen};
 
 use super::schedule::Timing;
 
@@ -37,7 +39,8 @@ pub(super) fn begun(before: &ConnectorStatus, run: &Begun<'_>) -> ConnectorStatu
     let set = |status: &mut ConnectorStatus, type_, value| {
         status.set_condition(type_, value, Reason::Progressing, &message, run.now);
     };
-    if after.condition(ConditionType::Ready).is_none() || after.last_success_time.is_none() {
+    let never_ended_well = after.last_success_time.is_none() && after.held.is_none();
+    if after.condition(ConditionType::Ready).is_none() || never_ended_well {
         set(&mut after, ConditionType::Ready, "Unknown");
     } else {
         keep(&mut after, ConditionType::Ready);
@@ -83,29 +86,32 @@ pub(super) fn ended(before: &ConnectorStatus, outcome: &Outcome, timing: &Timing
     if outcome.requested_at.is_some() {
         after.last_handled_reconcile_at.clone_from(&outcome.requested_at);
     }
+    if outcome.approved.is_some() {
+        after.last_handled_approval.clone_from(&outcome.approved);
+    }
     after.last_sync = Some(finished(outcome));
     let now = outcome.completed;
     after.set_condition(ConditionType::Syncing, "False", Reason::Idle, "No run is under way.", now);
     match &outcome.result {
         Ok(Ended::Published(published)) => succeeded(&mut after, outcome, published, timing),
-        Ok(Ended::Held(_)) => {}
+        Ok(Ended::Held(held)) => held_back(&mut after, outcome, held, timing),
         Err(failure) => failed(&mut after, outcome, failure, timing),
     }
     after
 }
 
 fn finished(outcome: &Outcome) -> LastSync {
-    let published = match &outcome.result {
-        Ok(Ended::Published(published)) => Some(published),
-        _ => None,
+    let (counts, changes) = match &outcome.result {
+        Ok(Ended::Published(published)) => (published.counts.clone(), published.changes.as_ref()),
+        Ok(Ended::Held(held)) => (held.counts.clone(), None),
+        Err(_) => Default::default(),
     };
-    let changes = published.and_then(|published| published.changes.as_ref());
     LastSync {
         id: outcome.id.clone(),
         trigger: outcome.trigger,
         start_time: whole_seconds(outcome.started),
         completion_time: Some(whole_seconds(outcome.completed)),
-        counts: published.map(|published| published.counts.clone()).unwrap_or_default(),
+        counts,
         changes: changes
             .into_iter()
             .flatten()
@@ -126,13 +132,45 @@ fn succeeded(after: &mut ConnectorStatus, outcome: &Outcome, published: &Publish
         id: outcome.id.clone(),
         upstream_account_id: published.account_id.clone(),
         counts: published.counts.clone(),
+        scopes: published.scopes.clone(),
         uri: published.uri.clone(),
         digest: published.digest.clone(),
         size: published.size,
     });
+    after.held = None;
     after.last_success_time = Some(whole_seconds(now));
     after.consecutive_failures = None;
     after.next_sync_time = Some(Time(timing.after_success(outcome.started, now)));
+}
+
+/// Everything was read, and nothing published. Runs go on, since a later one may be within the limits again.
+fn held_back(after: &mut ConnectorStatus, outcome: &Outcome, held: &Held, timing: &Timing) {
+    let now = outcome.completed;
+    let known = after.held.take().filter(|known| known.id == held.id);
+    let since = known.map_or_else(|| whole_seconds(now), |known| known.since);
+    let hold = Hold::new(&held.id, &outcome.id, since, &held.removals);
+    let (reason, message) = (hold.reason(), with_old_approval(after, outcome, held));
+    after.phase = Some(Phase::Held);
+    after.set_condition(ConditionType::Ready, "False", reason, &message, now);
+    accepted(after, now);
+    after.remove_condition(ConditionType::Reconciling);
+    after.set_condition(ConditionType::Stalled, "True", reason, &message, now);
+    after.held = Some(hold);
+    after.consecutive_failures = None;
+    after.next_sync_time = Some(Time(timing.after_success(outcome.started, now)));
+}
+
+/// What is held, and why an annotation that names it already does not accept it.
+fn with_old_approval(status: &ConnectorStatus, outcome: &Outcome, held: &Held) -> String {
+    let message = &held.message;
+    if outcome.approved.is_none() && status.last_handled_approval.as_ref() == Some(&held.id) {
+        format!(
+            "{message} The annotation {ACCEPT_REMOVALS} has named it since before it was held, which accepts \
+             nothing: remove it before you set it."
+        )
+    } else {
+        message.clone()
+    }
 }
 
 fn failed(after: &mut ConnectorStatus, outcome: &Outcome, failure: &Failure, timing: &Timing) {
@@ -149,25 +187,58 @@ fn failed(after: &mut ConnectorStatus, outcome: &Outcome, failure: &Failure, tim
             after.set_condition(ConditionType::Connected, connected, failure.reason, &failure.message, now);
         }
     }
+    if let Some(hold) = after.held.as_mut().filter(|hold| outcome.approved.as_ref() == Some(&hold.id)) {
+        hold.accepted = true;
+    }
+    let told = || (failure.reason, failure.message.clone());
     let pair = match class {
-        Class::WaitForSecret => Some(ConditionType::Reconciling),
-        Class::WaitForChange => Some(ConditionType::Stalled),
-        Class::Retry => None,
+        Class::WaitForSecret => Some((ConditionType::Reconciling, told())),
+        Class::WaitForChange => Some((ConditionType::Stalled, told())),
+        // That passes by itself. What is held does not, whatever else is wrong meanwhile.
+        Class::Retry => {
+            after.held.as_ref().and_then(waits_for_a_person).map(|it| (ConditionType::Stalled, it))
+        }
     };
     // One that stays true keeps the time since when it is.
     for type_ in [ConditionType::Reconciling, ConditionType::Stalled] {
-        if pair == Some(type_) {
-            after.set_condition(type_, "True", failure.reason, &failure.message, now);
-        } else {
-            after.remove_condition(type_);
+        match &pair {
+            Some((true_now, (reason, message))) if *true_now == type_ => {
+                after.set_condition(type_, "True", *reason, message, now);
+            }
+            _ => after.remove_condition(type_),
         }
     }
     after.next_sync_time = Some(Time(timing.after_failure(class, failures, failure.retry_after, now)));
 }
 
+fn waits_for_a_person(hold: &Hold) -> Option<(Reason, String)> {
+    let message = format!(
+        "What status.held says is still held. Look into it; to accept it, set the annotation {ACCEPT_REMOVALS} to {}.",
+        hold.id
+    );
+    (!hold.accepted).then(|| (hold.reason(), message))
+}
+
 fn accepted(after: &mut ConnectorStatus, now: Timestamp) {
     let message = "The upstream accepts the credential.";
     after.set_condition(ConditionType::Connected, "True", Reason::Succeeded, message, now);
+}
+
+/// The `acceptRemovals` annotation was looked at, and is no reason for a run.
+pub(super) fn noted(before: &ConnectorStatus, annotation: Option<&str>) -> ConnectorStatus {
+    ConnectorStatus { last_handled_approval: annotation.map(str::to_owned), ..before.clone() }
+}
+
+/// What `status` remembers of the last snapshot published, apart from the store.
+pub(super) fn published_before(status: &ConnectorStatus, now: Timestamp) -> Option<PublishedBefore> {
+    let last = status.last_published.as_ref()?;
+    Some(PublishedBefore {
+        // Something was published. An id that is none must not turn the next run into a first one: no store has one
+        // that is made now.
+        id: last.id.parse().unwrap_or_else(|_| SyncId::new(now)),
+        account_id: last.upstream_account_id.clone(),
+        scopes: last.scopes.clone(),
+    })
 }
 
 /// Reading is switched off.

@@ -28,6 +28,8 @@ use super::sweep::Sweep;
 
 /// The wait before an object whose reconcile could not be finished is looked at again.
 const AFTER_ERROR: Duration = Duration::from_secs(5);
+/// The annotations that mean something to this operator.
+const ANNOTATIONS: [&str; 2] = [api::REQUESTED_AT, api::ACCEPT_REMOVALS];
 /// Reconciles of one kind at once. Each is a few requests to the API server.
 const CONCURRENCY: u16 = 16;
 
@@ -92,7 +94,7 @@ pub async fn control<K: Kind>(
 /// A third of an object is who set which field, and nobody here asks.
 fn drop_what_nobody_reads<K: Kind>(object: &mut K) {
     object.managed_fields_mut().clear();
-    object.annotations_mut().retain(|name, _| name == api::REQUESTED_AT);
+    object.annotations_mut().retain(|name, _| ANNOTATIONS.contains(&name.as_str()));
 }
 
 /// Changes when something changed that a decision depends on; our own status is not among it.
@@ -102,7 +104,9 @@ fn worth_a_look<K: Kind>(object: &K) -> Option<u64> {
     meta.generation.hash(&mut hasher);
     meta.uid.hash(&mut hasher);
     meta.deletion_timestamp.is_some().hash(&mut hasher);
-    object.annotations().get(api::REQUESTED_AT).hash(&mut hasher);
+    for annotation in ANNOTATIONS {
+        object.annotations().get(annotation).hash(&mut hasher);
+    }
     Some(hasher.finish())
 }
 

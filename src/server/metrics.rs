@@ -10,10 +10,11 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::access::Progress;
 use crate::api::ConnectorStatus;
 use crate::sync::{Ended, ObjectKey, Outcome};
 
-use super::objects::Objects;
+use super::objects::{Objects, UnderWay};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfRun {
@@ -97,6 +98,11 @@ impl Metrics {
         self.series.syncs.get_or_create(&of_run).inc();
         let took = outcome.completed.duration_since(outcome.started).as_secs_f64();
         self.series.sync_duration.get_or_create(&OfResult { kind: key.kind, result: word }).observe(took);
+    }
+
+    /// A run of an object is under way, for as long as what is returned is kept.
+    pub fn run_under_way(&self, key: &ObjectKey, progress: Arc<Progress>) -> UnderWay {
+        self.series.objects.run_under_way(key, progress)
     }
 
     /// A reconcile could not be finished.

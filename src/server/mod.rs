@@ -7,4 +7,5 @@ mod snapshots;
 
 pub use http::{Readiness, serve};
 pub use metrics::Metrics;
+pub use objects::UnderWay;
 pub use snapshots::serve_snapshots;

@@ -10,6 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
+use crate::access::Progress;
 use crate::api::{ConditionType, ConnectorStatus};
 use crate::sync::ObjectKey;
 
@@ -17,11 +18,26 @@ use crate::sync::ObjectKey;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Objects {
     objects: Arc<Mutex<BTreeMap<ObjectKey, Object>>>,
+    runs: Arc<Mutex<BTreeMap<ObjectKey, Arc<Progress>>>>,
+}
+
+/// A run of an object has its series until this is dropped.
+#[derive(Debug)]
+pub struct UnderWay {
+    objects: Objects,
+    key: ObjectKey,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.objects.runs().remove(&self.key);
+    }
 }
 
 #[derive(Debug)]
 struct Object {
     ready: i64,
+    held: i64,
     last_success: Option<i64>,
     records: BTreeMap<String, u64>,
 }
@@ -35,6 +51,7 @@ impl Objects {
         };
         let object = Object {
             ready,
+            held: i64::from(status.held.is_some()),
             last_success: status.last_success_time.as_ref().map(|time| time.0.as_second()),
             records: status.last_published.as_ref().map(|it| it.counts.clone()).unwrap_or_default(),
         };
@@ -43,10 +60,20 @@ impl Objects {
 
     pub(super) fn retain(&self, keep: impl Fn(&ObjectKey) -> bool) {
         self.objects().retain(|key, _| keep(key));
+        self.runs().retain(|key, _| keep(key));
+    }
+
+    pub(super) fn run_under_way(&self, key: &ObjectKey, progress: Arc<Progress>) -> UnderWay {
+        self.runs().insert(key.clone(), progress);
+        UnderWay { objects: self.clone(), key: key.clone() }
     }
 
     fn objects(&self) -> MutexGuard<'_, BTreeMap<ObjectKey, Object>> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn runs(&self) -> MutexGuard<'_, BTreeMap<ObjectKey, Arc<Progress>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -57,6 +84,11 @@ impl Collector for Objects {
         let mut family = encoder.encode_descriptor("resource_ready", help, None, MetricType::Gauge)?;
         for (key, object) in objects.iter() {
             ConstGauge::new(object.ready).encode(family.encode_family(&labels(key))?)?;
+        }
+        let help = "Does the removal guard hold something: 1 yes, 0 no";
+        let mut family = encoder.encode_descriptor("resource_held", help, None, MetricType::Gauge)?;
+        for (key, object) in objects.iter() {
+            ConstGauge::new(object.held).encode(family.encode_family(&labels(key))?)?;
         }
         let help = "When everything was last read and published";
         let unit = Unit::Seconds;
@@ -77,9 +109,33 @@ impl Collector for Objects {
                 ConstGauge::new(count).encode(family.encode_family(&labels)?)?;
             }
         }
+        drop(objects);
+        let runs = self.runs();
+        for (name, help, value) in PROGRESS {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (key, progress) in runs.iter() {
+                if let Some(value) = value(progress) {
+                    let value = i64::try_from(value).unwrap_or(i64::MAX);
+                    ConstGauge::new(value).encode(family.encode_family(&labels(key))?)?;
+                }
+            }
+        }
         Ok(())
     }
 }
+
+type Measure = (&'static str, &'static str, fn(&Progress) -> Option<u64>);
+
+/// How far a run has come. A listing that was not begun yet has not said what to expect of it.
+const PROGRESS: [Measure; 3] = [
+    ("sync_progress_pages", "Pages that the run under way has read", |progress| Some(progress.pages())),
+    ("sync_progress_records", "Records that the run under way has read", |progress| Some(progress.records())),
+    (
+        "sync_progress_expected",
+        "Upstream items that the listings begun by the run under way say they have",
+        |progress| Some(progress.expected()).filter(|expected| *expected > 0),
+    ),
+];
 
 fn labels(key: &ObjectKey) -> [(&'static str, &str); 3] {
     [("kind", key.kind), ("namespace", &key.namespace), ("name", &key.name)]

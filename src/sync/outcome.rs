@@ -19,6 +19,8 @@ pub struct Outcome {
     pub trigger: Trigger,
     /// The value of the requestedAt annotation when it began.
     pub requested_at: Option<String>,
+    /// The id of the held run whose removals it was allowed to publish.
+    pub approved: Option<String>,
     /// What it found of the Secret.
     pub secret: SecretSeen,
     /// When it began.

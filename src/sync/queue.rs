@@ -1,7 +1,7 @@
 //! The queue in which runs wait. New, edited, asked-for and secret-changed connectors overtake periodic ones; one
 //! run per object; a fixed number at a time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
@@ -75,6 +75,10 @@ struct Shared {
 struct State {
     prompt: VecDeque<Ticket>,
     periodic: VecDeque<Ticket>,
+    /// Objects with a run that a worker has begun and that has not ended, be it cancelled or not.
+    busy: HashSet<ObjectKey>,
+    /// Tickets that were called while a former run of their object had not ended.
+    behind: HashMap<ObjectKey, Ticket>,
     runs: HashMap<ObjectKey, Run>,
     reports: HashMap<&'static str, mpsc::UnboundedSender<ObjectKey>>,
     last_ticket: u64,
@@ -107,7 +111,8 @@ impl Queue {
         receiver
     }
 
-    /// Puts a run into the queue, in place of the object's present one, which is cancelled.
+    /// Puts a run into the queue, in place of the object's present one, which is cancelled. It begins only when that
+    /// one has ended.
     pub fn submit(&self, key: ObjectKey, id: &str, generation: i64, trigger: Trigger, job: Job) {
         {
             let mut state = self.state();
@@ -119,11 +124,7 @@ impl Queue {
             if let Some(replaced) = state.runs.insert(key.clone(), run) {
                 replaced.cancel.cancel();
             }
-            let line = match Class::of(trigger) {
-                Class::Prompt => &mut state.prompt,
-                Class::Periodic => &mut state.periodic,
-            };
-            line.push_back(Ticket { number: ticket, key });
+            state.line(Class::of(trigger)).push_back(Ticket { number: ticket, key });
         }
         self.shared.arrived.notify_one();
     }
@@ -203,12 +204,18 @@ impl Queue {
                 // The next worker: one notification may have stood for several arrivals.
                 self.shared.arrived.notify_one();
             }
-            let Some(run) = state.runs.get_mut(&ticket.key).filter(|run| run.ticket == ticket.number) else {
+            if !state.opens(&ticket) {
                 continue;
-            };
+            }
+            if state.busy.contains(&ticket.key) {
+                state.behind.insert(ticket.key.clone(), ticket);
+                continue;
+            }
+            let Some(run) = state.runs.get_mut(&ticket.key) else { continue };
             let Some(job) = run.job.take() else { continue };
             run.view.started = Some(Timestamp::now());
             let cancel = run.cancel.clone();
+            state.busy.insert(ticket.key.clone());
             state.report(&ticket.key);
             return Some((ticket, job, cancel));
         }
@@ -216,6 +223,9 @@ impl Queue {
 
     fn finish(&self, ticket: &Ticket, outcome: Option<Outcome>) {
         let mut state = self.state();
+        if state.let_next_begin(&ticket.key) {
+            self.shared.arrived.notify_one();
+        }
         let Some(run) = state.runs.get_mut(&ticket.key).filter(|run| run.ticket == ticket.number) else {
             return;
         };
@@ -238,6 +248,27 @@ impl Queue {
 }
 
 impl State {
+    fn line(&mut self, class: Class) -> &mut VecDeque<Ticket> {
+        match class {
+            Class::Prompt => &mut self.prompt,
+            Class::Periodic => &mut self.periodic,
+        }
+    }
+
+    /// Is this the ticket of the object's present run?
+    fn opens(&self, ticket: &Ticket) -> bool {
+        self.runs.get(&ticket.key).is_some_and(|run| run.ticket == ticket.number)
+    }
+
+    /// A run of the object has ended: the one that waited for that is next in its line. Is there one?
+    fn let_next_begin(&mut self, key: &ObjectKey) -> bool {
+        self.busy.remove(key);
+        let Some(ticket) = self.behind.remove(key).filter(|ticket| self.opens(ticket)) else { return false };
+        let Some(class) = self.runs.get(key).map(|run| Class::of(run.view.trigger)) else { return false };
+        self.line(class).push_front(ticket);
+        true
+    }
+
     fn report(&self, key: &ObjectKey) {
         if let Some(reports) = self.reports.get(key.kind) {
             // Nobody listens any more only while the program ends.
@@ -272,6 +303,7 @@ mod tests {
             generation: 1,
             trigger: Trigger::First,
             requested_at: None,
+            approved: None,
             secret: crate::sync::SecretSeen::Missing,
             started: now,
             completed: now,
@@ -341,6 +373,60 @@ mod tests {
         reports.recv().await.unwrap();
         reports.recv().await.unwrap();
         assert_eq!(queue.outcome(&key("a")).unwrap().id, "second");
+    }
+
+    /// Ends when it is let go, however long it has been cancelled.
+    fn ends_when_let_go(let_go: &Arc<Notify>) -> Job {
+        let let_go = Arc::clone(let_go);
+        Box::new(|_| async move { let_go.notified().await }.map(|()| None).boxed())
+    }
+
+    #[tokio::test]
+    async fn the_run_in_place_of_another_begins_only_when_that_one_has_ended() {
+        let queue = Queue::new(CancellationToken::new());
+        let mut reports = queue.reports("ScalrConnector");
+        tokio::spawn(queue.clone().work(2));
+        let (let_go, log) = (Arc::new(Notify::new()), Arc::default());
+        queue.submit(key("a"), "first", 1, Trigger::First, ends_when_let_go(&let_go));
+        reports.recv().await.unwrap();
+        queue.submit(key("a"), "second", 2, Trigger::SpecChanged, records(&log, "second"));
+        queue.submit(key("a"), "third", 3, Trigger::SpecChanged, records(&log, "third"));
+        queue.submit(key("b"), "b", 1, Trigger::First, records(&log, "b"));
+        // The other worker is free, and nobody else has to wait.
+        for _begun_and_ended in 0..2 {
+            assert_eq!(reports.recv().await.unwrap(), key("b"));
+        }
+        assert_eq!(queue.view(&key("a")).unwrap().started, None);
+        assert_eq!(queue.depth(Class::Prompt), 1);
+        let_go.notify_one();
+        for _begun_and_ended in 0..2 {
+            assert_eq!(reports.recv().await.unwrap(), key("a"));
+        }
+        assert_eq!(*log.lock().unwrap(), ["b", "third"]);
+        assert_eq!(queue.outcome(&key("a")).unwrap().id, "third");
+    }
+
+    #[tokio::test]
+    async fn a_run_after_a_cancelled_one_waits_for_its_end_too() {
+        let queue = Queue::new(CancellationToken::new());
+        let mut reports = queue.reports("ScalrConnector");
+        tokio::spawn(queue.clone().work(2));
+        let (let_go, log) = (Arc::new(Notify::new()), Arc::default());
+        queue.submit(key("a"), "first", 1, Trigger::First, ends_when_let_go(&let_go));
+        reports.recv().await.unwrap();
+        queue.cancel(&key("a"));
+        queue.submit(key("a"), "gone", 2, Trigger::SpecChanged, records(&log, "gone"));
+        queue.cancel(&key("a"));
+        queue.submit(key("a"), "again", 3, Trigger::Scheduled, records(&log, "again"));
+        queue.submit(key("b"), "b", 1, Trigger::Scheduled, records(&log, "b"));
+        for _begun_and_ended in 0..2 {
+            assert_eq!(reports.recv().await.unwrap(), key("b"));
+        }
+        let_go.notify_one();
+        for _begun_and_ended in 0..2 {
+            assert_eq!(reports.recv().await.unwrap(), key("a"));
+        }
+        assert_eq!(*log.lock().unwrap(), ["b", "again"]);
     }
 
     #[tokio::test]

@@ -109,6 +109,7 @@ pub async fn run(
         generation: plan.generation,
         trigger: plan.trigger,
         requested_at: plan.requested_at,
+        approved: plan.approved,
         secret: opened.secret,
         started,
         completed: Timestamp::now(),

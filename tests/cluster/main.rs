@@ -9,6 +9,7 @@
 
 mod baton;
 mod failures;
+mod held;
 mod operator;
 mod place;
 mod rbac;

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use connector_operator::api::{ConditionType, ConnectorObject, ConnectorStatus, REQUESTED_AT};
+use connector_operator::api::{
+    ACCEPT_REMOVALS, ConditionType, ConnectorObject, ConnectorStatus, Phase, REQUESTED_AT,
+};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
@@ -66,7 +68,22 @@ impl<'a> Place<'a> {
 
     /// Asks for a run now.
     pub(crate) async fn request<K: ConnectorObject>(&self, name: &str, value: &str) {
-        let patch = json!({ "metadata": { "annotations": { REQUESTED_AT: value } } });
+        self.annotate::<K>(name, REQUESTED_AT, Some(value)).await;
+    }
+
+    /// Accepts the removals with this id.
+    pub(crate) async fn accept<K: ConnectorObject>(&self, name: &str, id: &str) {
+        self.annotate::<K>(name, ACCEPT_REMOVALS, Some(id)).await;
+    }
+
+    /// Sets an annotation, or removes it.
+    pub(crate) async fn annotate<K: ConnectorObject>(
+        &self,
+        name: &str,
+        annotation: &str,
+        value: Option<&str>,
+    ) {
+        let patch = json!({ "metadata": { "annotations": { annotation: value } } });
         let api = self.api::<K>();
         api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
     }
@@ -219,6 +236,10 @@ impl Drop for Recording {
     fn drop(&mut self) {
         self.noting.abort();
     }
+}
+
+pub(crate) fn is_held(status: &ConnectorStatus) -> bool {
+    status.phase == Some(Phase::Held)
 }
 
 pub(crate) fn is_connected(status: &ConnectorStatus) -> bool {

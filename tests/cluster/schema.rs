@@ -137,6 +137,11 @@ async fn what_no_connector_may_say_is_refused_in_words_that_say_what_it_should()
         ("schedule.interval", json!("1d"), "spec.schedule.interval: Invalid value: \"1d\": interval must be a duration such as 30m or 1h30m".to_owned()),
         ("schedule.interval", json!("60"), "spec.schedule.interval: Invalid value: \"60\": interval must be a duration such as 30m or 1h30m".to_owned()),
         ("schedule.interval", json!(60), and_no_more("spec.schedule.interval: Invalid value: \"integer\": spec.schedule.interval in body must be of type string: \"integer\"")),
+        ("schedule.interval", json!("0s"), "spec.schedule.interval: Invalid value: \"0s\": interval must be more than nothing: leave it out for the operator's default".to_owned()),
+        ("removalGuard.maxPercent", json!(101), "spec.removalGuard.maxPercent: Invalid value: 101: spec.removalGuard.maxPercent in body should be less than or equal to 100".to_owned()),
+        ("removalGuard.maxPercent", json!(-1), "spec.removalGuard.maxPercent: Invalid value: -1: spec.removalGuard.maxPercent in body should be greater than or equal to 0".to_owned()),
+        ("removalGuard.maxPercent", json!("20%"), and_no_more("spec.removalGuard.maxPercent: Invalid value: \"string\": spec.removalGuard.maxPercent in body must be of type integer: \"string\"")),
+        ("removalGuard.minRemoved", json!(0), "spec.removalGuard.minRemoved: Invalid value: 0: spec.removalGuard.minRemoved in body should be greater than or equal to 1".to_owned()),
         ("timeout", json!("30 m"), "spec.timeout: Invalid value: \"30 m\": timeout must be a duration such as 30m or 1h30m".to_owned()),
         ("timeout", json!("0s"), "spec.timeout: Invalid value: \"0s\": timeout must be more than nothing: leave it out for the operator's default".to_owned()),
         ("suspend", json!("true"), and_no_more("spec.suspend: Invalid value: \"string\": spec.suspend in body must be of type boolean: \"string\"")),
@@ -166,6 +171,9 @@ async fn what_people_need_to_say_is_taken() {
         ("owner", json!("ada@example.com")),
         ("schedule", json!({})),
         ("schedule.interval", json!("1h30m")),
+        ("removalGuard", json!({})),
+        ("removalGuard", json!({ "maxPercent": 0, "minRemoved": 1 })),
+        ("removalGuard.maxPercent", json!(100)),
         ("timeout", json!("90s")),
         ("suspend", json!(true)),
         ("caBundleRef", json!({ "kind": "ConfigMap", "name": "corp-ca" })),
@@ -207,12 +215,58 @@ async fn nothing_is_stored_in_a_spec_that_nobody_wrote_and_a_fresh_status_is_no_
     async fn check<K: ConnectorObject>() {
         let api = untyped::<K>(shared_control_plane().await.admin_client().unwrap()).await;
         let only_try = PostParams { dry_run: true, ..PostParams::default() };
-        let spec = changed::<K>("schedule", json!({}));
+        let mut spec = changed::<K>("schedule", json!({}));
+        spec["removalGuard"] = json!({});
         let kept = api.create(&only_try, &object::<K>("acme", &spec)).await.unwrap();
         assert_eq!(kept.data, json!({ "spec": spec, "status": { "observedGeneration": -1 } }));
     }
     check::<ScalrConnector>().await;
     check::<PlanetScaleConnector>().await;
+}
+
+/// The most that a status may say of what is held.
+fn held_at_most(removals: usize) -> Value {
+    let removal = json!({ "scope": "users", "before": 48, "removed": 36, "disabled": 1, "why": "TooMany" });
+    json!({
+        "observedGeneration": 1,
+        "phase": "Held",
+        "lastPublished": {
+            "id": "run", "upstreamAccountId": "acc-1", "counts": { "users": 48 }, "scopes": { "users": 48 },
+            "uri": "file:///a", "digest": "sha256:00", "size": 1,
+        },
+        "lastSync": {
+            "id": "run", "trigger": "Approved", "startTime": "2026-11-22T10:00:00Z", "counts": { "users": 12 },
+        },
+        "held": {
+            "id": "a", "runId": "run", "since": "2026-11-22T10:00:00Z", "more": 1, "accepted": true,
+            "removals": vec![removal; removals],
+        },
+        "lastHandledApproval": "a",
+    })
+}
+
+#[tokio::test]
+async fn a_status_that_holds_removals_is_kept_as_it_was_written_and_has_an_end() {
+    let place = Place::on(shared_control_plane().await, "statuses").await;
+    let mut spec = least::<ScalrConnector>();
+    spec["suspend"] = json!(true);
+    place.apply::<ScalrConnector>("acme", &spec).await;
+    let client = shared_control_plane().await.admin_client().unwrap();
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client, "statuses", &ApiResource::erase::<ScalrConnector>(&()));
+    let only_try = PatchParams { dry_run: true, ..PatchParams::apply("somebody").force() };
+    let write = async |status: &Value| {
+        let mut object = object::<ScalrConnector>("acme", &spec);
+        object.data = json!({ "status": status });
+        api.patch_status("acme", &only_try, &Patch::Apply(&object)).await
+    };
+    let status = held_at_most(20);
+    let kept = write(&status).await.unwrap().data["status"].clone();
+    for field in status.as_object().unwrap().keys() {
+        assert_eq!(kept[field], status[field], "{field}");
+    }
+    let refused = write(&held_at_most(21)).await.unwrap_err().to_string();
+    assert!(refused.contains("status.held.removals: Too many: 21: must have at most 20 items"), "{refused}");
 }
 
 #[tokio::test]

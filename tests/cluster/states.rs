@@ -1,11 +1,12 @@
 //! Every row of the table of states, as somebody sees it who watches the object, its events and its line in kubectl.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use connector_operator::api::{ConditionType, ConnectorStatus, ScalrConnector, Trigger};
 use kube::ResourceExt;
 use serde_json::json;
 
+use crate::operator::{SOON, shared_operator};
 use crate::place::{CONNECTED, assert_up_to_date, is_connected, message, shown};
 use crate::upstream::{place_for, scalr, scalr_spec, with};
 
@@ -81,6 +82,33 @@ async fn a_long_periodic_run_shows_that_it_runs_and_stays_ready() {
     assert_eq!(seen.last().unwrap().last_sync.as_ref().unwrap().trigger, Trigger::Scheduled);
     // Health did not change, so nobody is told.
     assert_eq!(place.told(&connected).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_run_under_way_shows_how_far_it_is_in_the_metrics_and_no_longer_when_it_has_ended() {
+    let scalr = scalr().await;
+    scalr.set_latency(Duration::from_millis(700));
+    let place = place_for(&scalr, "progress").await;
+    place.apply::<ScalrConnector>("acme", &scalr_spec(&scalr)).await;
+    let of = |what: &str| {
+        format!(
+            "connector_sync_progress_{what}{{kind=\"ScalrConnector\",namespace=\"progress\",name=\"acme\"}} "
+        )
+    };
+    let operator = shared_operator().await;
+    let deadline = Instant::now() + SOON;
+    loop {
+        let metrics = operator.metrics().await;
+        if metrics.contains(&of("pages")) && metrics.contains(&of("expected")) {
+            assert!(metrics.contains(&of("records")), "{metrics}");
+            break;
+        }
+        assert!(Instant::now() < deadline, "{metrics}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    place.until_connected::<ScalrConnector>("acme").await;
+    let metrics = operator.metrics().await;
+    assert!(!metrics.contains(&of("pages")), "{metrics}");
 }
 
 #[tokio::test]

@@ -9,10 +9,12 @@ use connector_operator::connectors::http::HostPolicy;
 use connector_operator::controller::{self, Context, Defaults, Error, SecretIndex, Shared};
 use connector_operator::server::Metrics;
 use connector_operator::snapshot::DirectoryStore;
-use connector_operator::sync::{Class, ObjectKey, Queue, Snapshots};
+use connector_operator::sync::{Class, Ended, Failure, ObjectKey, Outcome, Queue, SecretSeen, Snapshots};
 use connector_simulator::{ScalrConfig, ScalrSimulator};
+use futures::FutureExt;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,19 +30,29 @@ pub const STATUS: &str =
 pub struct Operator {
     context: Arc<Context>,
     queue: Queue,
+    metrics: Metrics,
     reports: Mutex<UnboundedReceiver<ObjectKey>>,
     scalr: ScalrSimulator,
     token: String,
-    _snapshots: TempDir,
+    snapshots: TempDir,
 }
 
 impl Operator {
     pub async fn start() -> (Self, ApiServer) {
-        let (client, api) = ApiServer::start();
         let scalr = ScalrSimulator::start(ScalrConfig::default()).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
+        Self::on(scalr, tempfile::tempdir().unwrap())
+    }
+
+    /// The operator as it is after a restart: it knows what it is shown, and what it has stored.
+    pub fn restarted(self) -> (Self, ApiServer) {
+        Self::on(self.scalr, self.snapshots)
+    }
+
+    fn on(scalr: ScalrSimulator, folder: TempDir) -> (Self, ApiServer) {
+        let (client, api) = ApiServer::start();
         let store = DirectoryStore::new(folder.path());
         let queue = Queue::new(CancellationToken::new());
+        let metrics = Metrics::default();
         let reports = Mutex::new(queue.reports("ScalrConnector"));
         let context = Context::new(Shared {
             client,
@@ -54,13 +66,14 @@ impl Operator {
                 min_interval: Duration::from_secs(60),
                 timeout: Duration::from_secs(60),
             },
+            max_removal_percent: 50,
             secrets: Arc::new(SecretIndex::default()),
-            metrics: Metrics::default(),
+            metrics: metrics.clone(),
         });
         tokio::spawn(queue.clone().work(0));
         let token = scalr.token();
         let context = Arc::new(context);
-        (Self { context, queue, reports, scalr, token, _snapshots: folder }, api)
+        (Self { context, queue, metrics, reports, scalr, token, snapshots: folder }, api)
     }
 
     pub fn upstream(&self) -> String {
@@ -92,6 +105,36 @@ impl Operator {
         };
         tokio::join!(api_server, ended);
         worker.abort();
+    }
+
+    /// Ends the one run in the queue in this way, without reading anything.
+    pub async fn end_run(&self, object: &ScalrConnector, result: Result<Ended, Failure>) {
+        let key = ObjectKey {
+            kind: "ScalrConnector",
+            namespace: object.namespace().unwrap(),
+            name: object.name_any(),
+            uid: object.uid().unwrap(),
+        };
+        let run = self.queue.view(&key).unwrap();
+        let outcome = Outcome {
+            id: run.id.clone(),
+            generation: run.generation,
+            trigger: run.trigger,
+            requested_at: None,
+            approved: None,
+            secret: SecretSeen::Version("7".to_owned()),
+            started: Timestamp::now(),
+            completed: Timestamp::now(),
+            result,
+        };
+        let job = Box::new(|_| async { Some(outcome) }.boxed());
+        self.queue.submit(key, &run.id, run.generation, run.trigger, job);
+        self.work_one(async {}).await;
+    }
+
+    /// What it answers to `GET /metrics`.
+    pub fn metrics(&self) -> String {
+        self.metrics.exposition()
     }
 
     /// Waiting and running runs.

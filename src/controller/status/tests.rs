@@ -7,6 +7,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::access::Counts;
+use crate::access::guard::{Removal, Why};
 
 const TIMING: Timing =
     Timing { interval: Duration::from_secs(3600), timeout: Duration::from_secs(60), place: 0.5 };
@@ -24,12 +25,16 @@ fn start(generation: i64, trigger: Trigger, second: i64) -> Begun<'static> {
 }
 
 fn outcome(generation: i64, trigger: Trigger, second: i64, result: Result<Published, Failure>) -> Outcome {
-    let result = result.map(Ended::Published);
+    outcome_of(generation, trigger, second, result.map(Ended::Published))
+}
+
+fn outcome_of(generation: i64, trigger: Trigger, second: i64, result: Result<Ended, Failure>) -> Outcome {
     Outcome {
         id: "run".into(),
         generation,
         trigger,
         requested_at: None,
+        approved: None,
         secret: SecretSeen::Version("7".into()),
         started: at(second),
         completed: at(second + 1),
@@ -41,7 +46,7 @@ fn published() -> Published {
     Published {
         account_id: "acc-1".into(),
         counts: counts(&[("users", 2)]),
-        scopes: Default::default(),
+        scopes: counts(&[("users", 2)]),
         changes: None,
         uri: "file:///a".into(),
         digest: "sha256:00".into(),
@@ -120,6 +125,151 @@ fn a_suspended_connector_keeps_what_it_knows() {
     assert_eq!(ran.next_sync_time, None);
 }
 
+fn held(id: &str, scopes: usize, why: Why) -> Held {
+    let removal = Removal { scope: "users".into(), before: 48, removed: 36, disabled: 1, why };
+    Held {
+        id: id.into(),
+        removals: vec![removal; scopes],
+        counts: counts(&[("users", 12)]),
+        message: "36 of 48 users would go.".into(),
+    }
+}
+
+fn hold_at(before: &ConnectorStatus, id: &str, second: i64) -> ConnectorStatus {
+    let result = Ok(Ended::Held(held(id, 1, Why::TooMany)));
+    ended(before, &outcome_of(1, Trigger::Scheduled, second, result), &TIMING)
+}
+
+fn fail_at(before: &ConnectorStatus, reason: Reason, second: i64) -> ConnectorStatus {
+    ended(before, &outcome(1, Trigger::Scheduled, second, Err(failure(reason, true))), &TIMING)
+}
+
+fn message_of(status: &ConnectorStatus, type_: ConditionType) -> &str {
+    &status.condition(type_).unwrap().message
+}
+
+#[rstest]
+#[case(Why::TooMany, "RemovalsHeld")]
+#[case(Why::AnotherAccount, "RemovalsHeld")]
+#[case(Why::BaselineLost, "BaselineLost")]
+fn a_held_run_waits_for_a_person_and_keeps_what_was_published(#[case] why: Why, #[case] reason: &str) {
+    let good = ConnectorStatus { consecutive_failures: Some(3), ..connected() };
+    let result = Ok(Ended::Held(held("a", 1, why)));
+    let status = ended(&good, &outcome_of(1, Trigger::Scheduled, 10, result), &TIMING);
+    assert_eq!(status.phase, Some(Phase::Held));
+    assert_eq!(conditions(&status), ["Ready=False", "Connected=True", "Syncing=False", "Stalled=True"]);
+    for type_ in [ConditionType::Ready, ConditionType::Stalled] {
+        assert_eq!(status.condition(type_).unwrap().reason, reason);
+        assert_eq!(message_of(&status, type_), "36 of 48 users would go.");
+    }
+    assert_eq!(status.last_published, good.last_published);
+    assert_eq!(status.last_success_time, good.last_success_time);
+    assert_eq!(status.consecutive_failures, None);
+    assert_eq!(status.next_sync_time, Some(Time(TIMING.after_success(at(10), at(11)))));
+    assert_eq!(status.last_sync.as_ref().unwrap().counts, counts(&[("users", 12)]));
+    let hold = status.held.unwrap();
+    assert_eq!((hold.id.as_str(), hold.run_id.as_str(), hold.since), ("a", "run", Time(at(11))));
+    assert_eq!((hold.removals[0].before, hold.removals[0].removed, hold.removals[0].disabled), (48, 36, 1));
+}
+
+#[test]
+fn the_same_removals_are_held_since_they_were_first_held() {
+    let first = hold_at(&connected(), "a", 10);
+    let again = hold_at(&first, "a", 20);
+    let others = hold_at(&again, "b", 30);
+    let since = |status: &ConnectorStatus| status.held.as_ref().unwrap().since.clone();
+    assert_eq!((since(&again), since(&others)), (Time(at(11)), Time(at(31))));
+    assert_eq!(first.condition(ConditionType::Stalled), again.condition(ConditionType::Stalled));
+}
+
+#[test]
+fn while_something_is_held_a_long_periodic_run_shows_only_that_it_runs_and_one_that_is_waited_for_says_so() {
+    let held = hold_at(&connected(), "a", 10);
+    let long = taking_long(&held, &start(1, Trigger::Scheduled, 20));
+    assert_eq!((long.phase, &long.held), (Some(Phase::Held), &held.held));
+    assert_eq!(conditions(&long), ["Ready=False", "Connected=True", "Syncing=True", "Stalled=True"]);
+    let approved = begun(&held, &start(1, Trigger::Approved, 20));
+    assert_eq!((approved.phase, &approved.held), (Some(Phase::Syncing), &held.held));
+    assert_eq!(conditions(&approved), ["Ready=False", "Connected=True", "Syncing=True", "Reconciling=True"]);
+}
+
+#[test]
+fn a_run_that_is_published_clears_what_was_held() {
+    let held = hold_at(&connected(), "a", 10);
+    let status = ended(&held, &outcome(1, Trigger::Scheduled, 20, Ok(published())), &TIMING);
+    assert_eq!((status.held, status.phase), (None, Some(Phase::Connected)));
+    assert_eq!(status.last_published.unwrap().scopes, counts(&[("users", 2)]));
+}
+
+#[test]
+fn what_passes_by_itself_leaves_stalled_to_what_is_held() {
+    let failed = fail_at(&hold_at(&connected(), "a", 10), Reason::Unreachable, 20);
+    assert_eq!(failed.phase, Some(Phase::Error));
+    assert_eq!(conditions(&failed), ["Ready=False", "Connected=True", "Syncing=False", "Stalled=True"]);
+    assert_eq!(failed.condition(ConditionType::Ready).unwrap().reason, "Unreachable");
+    assert_eq!(failed.condition(ConditionType::Stalled).unwrap().reason, "RemovalsHeld");
+    assert!(
+        message_of(&failed, ConditionType::Stalled)
+            .ends_with("set the annotation connectors.conductorone.com/acceptRemovals to a.")
+    );
+    assert_eq!(failed.held, hold_at(&connected(), "a", 10).held);
+    assert_eq!(failed.consecutive_failures, Some(1));
+}
+
+#[rstest]
+#[case(Reason::SecretNotFound, Phase::Pending, "Reconciling=True")]
+#[case(Reason::Unauthorized, Phase::Error, "Stalled=True")]
+fn what_waits_for_a_change_of_its_own_says_so_while_something_is_held(
+    #[case] reason: Reason,
+    #[case] phase: Phase,
+    #[case] last: &str,
+) {
+    let failed = fail_at(&hold_at(&connected(), "a", 10), reason, 20);
+    assert_eq!((failed.phase, conditions(&failed).last().map(String::as_str)), (Some(phase), Some(last)));
+    assert_eq!(failed.conditions.last().unwrap().reason, reason.as_str());
+    assert!(failed.held.is_some());
+}
+
+#[test]
+fn an_approval_is_handled_when_its_run_has_ended_and_is_kept_where_that_one_failed() {
+    let held = hold_at(&connected(), "a", 10);
+    let approved =
+        |result| Outcome { approved: Some("a".into()), ..outcome(1, Trigger::Approved, 20, result) };
+    let published = ended(&held, &approved(Ok(published())), &TIMING);
+    assert_eq!((published.last_handled_approval.as_deref(), published.held), (Some("a"), None));
+    let failed = ended(&held, &approved(Err(failure(Reason::Unreachable, false))), &TIMING);
+    assert_eq!(failed.last_handled_approval.as_deref(), Some("a"));
+    assert!(failed.held.as_ref().unwrap().accepted);
+    assert_eq!(failed.condition(ConditionType::Stalled), None, "nobody is waited for");
+    let again = fail_at(&failed, Reason::Unreachable, 30);
+    assert!(again.held.as_ref().unwrap().accepted);
+    assert!(!hold_at(&again, "a", 40).held.unwrap().accepted);
+}
+
+#[test]
+fn a_hold_that_an_old_annotation_names_says_why_that_accepts_nothing() {
+    let before = ConnectorStatus { last_handled_approval: Some("a".into()), ..connected() };
+    let status = hold_at(&before, "a", 10);
+    let message = message_of(&status, ConditionType::Ready);
+    assert!(message.starts_with("36 of 48 users would go. The annotation "), "{message}");
+    assert!(message.ends_with("remove it before you set it."), "{message}");
+    assert_eq!(message_of(&hold_at(&before, "b", 10), ConditionType::Ready), "36 of 48 users would go.");
+}
+
+#[test]
+fn what_was_published_is_remembered_for_the_next_run_also_without_scopes_or_with_a_spoilt_id() {
+    assert_eq!(published_before(&ConnectorStatus::default(), at(0)), None);
+    let mut status = connected();
+    let id = SyncId::new(at(0));
+    let published = status.last_published.as_mut().unwrap();
+    published.id = id.to_string();
+    published.scopes.clear();
+    let before = published_before(&status, at(0)).unwrap();
+    assert_eq!((before.id, before.account_id.as_str(), before.scopes.len()), (id.clone(), "acc-1", 0));
+    status.last_published.as_mut().unwrap().id = "spoilt".into();
+    assert_ne!(published_before(&status, at(0)).unwrap().id, id);
+}
+
 /// Something that happens to a connector.
 #[derive(Debug, Clone)]
 enum Step {
@@ -127,6 +277,8 @@ enum Step {
     TakeLong,
     Succeed,
     Fail(Reason, bool),
+    Hold { id: &'static str, scopes: usize, why: Why },
+    Approve(bool),
     Suspend,
 }
 
@@ -139,9 +291,21 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Step::Succeed),
         (proptest::sample::select(failures), any::<bool>())
             .prop_map(|(reason, auth)| Step::Fail(reason, auth)),
+        (proptest::sample::select(vec!["a", "b"]), 1usize..40, proptest::sample::select(WHYS.to_vec()))
+            .prop_map(|(id, scopes, why)| Step::Hold { id, scopes, why }),
+        any::<bool>().prop_map(Step::Approve),
         Just(Step::Suspend),
     ]
 }
+
+const WHYS: [Why; 6] = [
+    Why::TooMany,
+    Why::Emptied,
+    Why::NoAdministrator,
+    Why::OwnerGone,
+    Why::AnotherAccount,
+    Why::BaselineLost,
+];
 
 fn apply(before: &ConnectorStatus, step: &Step, generation: &mut i64, second: i64) -> ConnectorStatus {
     match step {
@@ -157,8 +321,38 @@ fn apply(before: &ConnectorStatus, step: &Step, generation: &mut i64, second: i6
             let failed = Err(failure(*reason, *authenticated));
             ended(before, &outcome(*generation, Trigger::Scheduled, second, failed), &TIMING)
         }
+        Step::Hold { id, scopes, why } => {
+            let result = Ok(Ended::Held(held(id, *scopes, *why)));
+            ended(before, &outcome_of(*generation, Trigger::Scheduled, second, result), &TIMING)
+        }
+        Step::Approve(succeeds) => {
+            let result = if *succeeds { Ok(published()) } else { Err(failure(Reason::Unreachable, false)) };
+            let approved = before.held.as_ref().map(|hold| hold.id.clone());
+            let outcome = outcome(*generation, Trigger::Approved, second, result);
+            ended(before, &Outcome { approved, ..outcome }, &TIMING)
+        }
         Step::Suspend => suspended(before, *generation, at(second)),
     }
+}
+
+/// What holds of `status.held`, whatever happened.
+fn assert_hold(before: &ConnectorStatus, step: &Step, after: &ConnectorStatus) -> Result<(), TestCaseError> {
+    let ends_it = matches!(step, Step::Succeed | Step::Approve(true));
+    let begins_it = matches!(step, Step::Hold { .. });
+    prop_assert_eq!(after.held.is_some(), !ends_it && (begins_it || before.held.is_some()));
+    prop_assert!(after.phase != Some(Phase::Held) || after.held.is_some());
+    prop_assert!(after.phase != Some(Phase::Connected) || after.held.is_none());
+    prop_assert!(ends_it || after.last_published == before.last_published, "only a publication is one");
+    if let (Some(known), Some(hold)) = (&before.held, &after.held) {
+        prop_assert_eq!(known.id == hold.id, known.since == hold.since);
+    }
+    if let Some(hold) = &after.held {
+        let scopes = hold.removals.len() as u64 + hold.more.unwrap_or(0);
+        prop_assert!((1..=20).contains(&hold.removals.len()) && scopes < 40);
+        let ready = after.condition(ConditionType::Ready);
+        prop_assert!(ready.is_some_and(|ready| ready.status != "True"), "held, and yet Ready");
+    }
+    Ok(())
 }
 
 proptest! {
@@ -177,6 +371,7 @@ proptest! {
             prop_assert!(!(reconciling.is_some() && stalled.is_some()));
             prop_assert!(stalled.is_none() || ready != Some("True"));
             prop_assert!(after.observed_generation <= generation);
+            assert_hold(&before, step, &after)?;
             for condition in &after.conditions {
                 prop_assert!(condition.observed_generation <= Some(generation));
                 prop_assert!(condition.message.len() <= 32 * 1024 && !condition.reason.is_empty());
