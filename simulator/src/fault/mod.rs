@@ -99,7 +99,7 @@ faults! {
     "missing-meta" MissingMeta,
     /// The listing's pages after the first say one item more than the first.
     "total-changes" TotalChanges,
-    /// The names of users are 64 KiB longer than they are.
+    /// The names of users are 8 KiB longer than they are.
     "huge-field" HugeField,
     /// The listing answers with a gibibyte.
     "huge-body" HugeBody,
@@ -204,6 +204,18 @@ pub fn listed() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_fault_is_documented_with_its_own_sentence() {
+        let page = include_str!("../../../docs/simulator.md");
+        for fault in Fault::ALL {
+            let servers: Vec<_> =
+                Vendor::ALL.iter().filter(|vendor| fault.senseless_for(**vendor).is_none()).collect();
+            let servers = if let [only] = servers[..] { only.to_string() } else { "both".to_owned() };
+            let row = format!("| `{fault}` | {servers} | {} |", fault.does());
+            assert!(page.contains(&row), "docs/simulator.md has no line {row}");
+        }
+    }
 
     #[test]
     fn every_fault_is_found_by_its_name_and_says_what_it_does_in_a_sentence() {

@@ -15,7 +15,7 @@ pub const UNKNOWN_STATUS: &str = "Hibernating";
 pub const LONG_NAME_TAIL: &str = " and so on";
 
 /// How much longer names become, in bytes.
-const LONG_NAME_BYTES: usize = 64 << 10;
+const LONG_NAME_BYTES: usize = 8 << 10;
 
 /// Changes what is said of those who are on the page.
 pub(crate) fn change(fault: Fault, document: &mut Document<'_>) {
