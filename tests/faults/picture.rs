@@ -84,10 +84,10 @@ impl Picture {
         picture
     }
 
-    pub(crate) fn of_scalr(truth: &scalr::Truth, fault: Fault) -> Self {
+    pub(crate) fn of_scalr(truth: &scalr::Truth, fault: Option<Fault>) -> Self {
         let people = truth.users.iter().map(|user| {
             let relation = match (user.relation_status, fault) {
-                (scalr::Status::Active, Fault::UnknownStatus) => UNKNOWN_STATUS,
+                (scalr::Status::Active, Some(Fault::UnknownStatus)) => UNKNOWN_STATUS,
                 (status, _) => status.as_str(),
             };
             let mut words = vec![relation, user.status.as_str()];
@@ -120,7 +120,7 @@ impl Picture {
         Self { resources: people.chain(programs).collect(), ..Self::default() }
     }
 
-    pub(crate) fn of_planetscale(truth: &planetscale::Truth, fault: Fault) -> Self {
+    pub(crate) fn of_planetscale(truth: &planetscale::Truth, fault: Option<Fault>) -> Self {
         let mut picture = Self::default();
         for user in truth.users().values() {
             let said = User {
@@ -141,13 +141,13 @@ impl Picture {
         picture
     }
 
-    fn add_organization(&mut self, organization: &planetscale::OrganizationTruth, fault: Fault) {
+    fn add_organization(&mut self, organization: &planetscale::OrganizationTruth, fault: Option<Fault>) {
         let id = format!("organization:{}", organization.id);
         self.add_owner(&id, &organization.name, None);
         self.entitlements.extend(["member", "admin"].map(|role| format!("{id}:{role}")));
         for member in &organization.members {
             let role = match (&*member.role, fault) {
-                ("member", Fault::UnknownRole) => UNKNOWN_ROLE,
+                ("member", Some(Fault::UnknownRole)) => UNKNOWN_ROLE,
                 (role, _) => role,
             };
             self.entitlements.insert(format!("{id}:{role}"));
@@ -169,11 +169,11 @@ impl Picture {
 }
 
 /// The name to show of somebody who has some of `names`, the better first.
-fn name(names: [Option<&str>; 2], email: &str, fault: Fault) -> String {
+fn name(names: [Option<&str>; 2], email: &str, fault: Option<Fault>) -> String {
     let best = names.into_iter().flatten().next().unwrap_or(email);
     match fault {
-        Fault::NullName => email.to_owned(),
-        Fault::HugeField => {
+        Some(Fault::NullName) => email.to_owned(),
+        Some(Fault::HugeField) => {
             let mut long = [best, &LONG_NAME_TAIL.repeat(NAME_BYTES)].concat();
             long.truncate(NAME_BYTES);
             long.trim_end().to_owned()

@@ -33,17 +33,16 @@ pub(crate) fn ended(outcome: &Outcome) -> String {
     match &outcome.result {
         Ok(Ended::Published(_)) => "completes".to_owned(),
         Ok(Ended::Held(_)) => "is held".to_owned(),
-        Err(failure) => format!("fails: {}", failure.reason.as_str()),
+        Err(failure) => failure.reason.as_str().to_owned(),
     }
 }
 
 pub(crate) fn table(lines: &[Line]) -> String {
-    let mut table =
-        format!("{:<36} {:<11} {:<26} {:>8} {:>6}\n", "FAULT", "CONNECTOR", "END", "REQUESTS", "MS");
+    let mut table = format!("{:<34} {:<25} {:<18} {:>5} {:>6}\n", "FAULT", "CONNECTOR", "END", "ASKED", "MS");
     for Line { row, end, requests, took, problems } in lines {
         let verdict = if problems.is_empty() { "" } else { " WRONG" };
-        let (name, vendor, took) = (row.name(), row.vendor.to_string(), took.as_millis());
-        writeln!(table, "{name:<36} {vendor:<11} {end:<26} {requests:>8} {took:>6}{verdict}").unwrap();
+        let (name, place, took) = (row.name(), row.place(), took.as_millis());
+        writeln!(table, "{name:<34} {place:<25} {end:<18} {requests:>5} {took:>6}{verdict}").unwrap();
     }
     let right = lines.iter().filter(|line| line.problems.is_empty()).count();
     write!(table, "{right} of {} as expected", lines.len()).unwrap();
@@ -54,8 +53,8 @@ pub(crate) fn table(lines: &[Line]) -> String {
 pub(crate) fn wrong(lines: &[Line]) -> String {
     let wrong = lines.iter().filter(|line| !line.problems.is_empty());
     let sentences = wrong.map(|Line { row, end, problems, .. }| {
-        let Row { vendor, end: expected, .. } = row;
-        format!("{vendor} with {}: {end}; expected: {expected}; {}", row.name(), problems.join("; "))
+        let (place, name, expected) = (row.place(), row.name(), row.end);
+        format!("{place} with {name}: {end}, expected {expected}: {}", problems.join("; "))
     });
     sentences.collect::<Vec<_>>().join("\n")
 }

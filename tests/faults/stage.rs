@@ -1,5 +1,6 @@
 //! One simulated server, one connector for it, and the store with what was published before.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +11,9 @@ use connector_operator::api::Trigger;
 use connector_operator::connectors::Connector;
 use connector_operator::connectors::http::{self, ClientOptions, HostPolicy, RetryPolicy, Timeouts};
 use connector_operator::connectors::{planetscale, scalr};
-use connector_operator::snapshot::{DirectoryStore, Owner, SyncId};
+use connector_operator::snapshot::{DirectoryStore, Entry, Owner, SyncId};
 use connector_operator::sync::{
-    Credential, Destination, Opened, Outcome, Plan, SecretSeen, Snapshots, Source, run,
+    Credential, Destination, Ended, Opened, Outcome, Plan, SecretSeen, Snapshots, Source, run,
 };
 use connector_simulator::fault::{Fault, Vendor};
 use connector_simulator::{
@@ -41,9 +42,10 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) async fn new(row: &Row) -> Self {
-        let tls = row.fault.is_of_tls();
-        let server = match row.vendor {
+    /// A server on which all is well, made ready for `fault`.
+    pub(crate) async fn new(vendor: Vendor, fault: Option<Fault>) -> Self {
+        let tls = fault.is_some_and(Fault::is_of_tls);
+        let server = match vendor {
             Vendor::Scalr => {
                 let token = format!("{CANARY}-5f1d3e9a");
                 let config =
@@ -52,9 +54,9 @@ impl Stage {
             }
             Vendor::PlanetScale => {
                 let token = format!("{CANARY}id:{CANARY}-5f1d3e9a");
-                let mut organizations = OrganizationSize::several(2, 5, 1, 2);
-                organizations[0] =
-                    OrganizationSize { members: 250, teams: 2, team_members: 5, ..organizations[0].clone() };
+                let mut organizations = OrganizationSize::several(2, 250, 2, 5);
+                organizations[1].members = 5;
+                organizations[1].teams = 1;
                 let config = PlanetScaleConfig {
                     organizations,
                     analysts: true,
@@ -62,16 +64,31 @@ impl Stage {
                     tls,
                     ..PlanetScaleConfig::default()
                 };
-                Server::PlanetScale(PlanetScaleSimulator::start(config).await.unwrap())
+                let server = PlanetScaleSimulator::start(config).await.unwrap();
+                add_large_team(&server);
+                Server::PlanetScale(server)
             }
         };
         let ca_bundle = match &server {
             Server::Scalr(server) => server.ca_pem(),
             Server::PlanetScale(server) => server.ca_pem(),
         };
-        let options = options(row, ca_bundle);
-        let owner = Owner::new("identity", &format!("{}Connector", row.vendor), "acme", "uid-1").unwrap();
+        let options = options(fault, ca_bundle);
+        let owner = Owner::new("identity", &format!("{vendor}Connector"), "acme", "uid-1").unwrap();
         Self { server, options, folder: tempfile::tempdir().unwrap(), owner }
+    }
+
+    /// Publishes the truth.
+    pub(crate) async fn runs_well(&self) {
+        let outcome = self.run().await;
+        assert!(matches!(outcome.result, Ok(Ended::Published(_))), "without a fault: {outcome:?}");
+        assert!(self.published().is_of(&outcome.id));
+        assert_eq!(self.read().difference(&self.truth(None)), [""; 0]);
+    }
+
+    /// Takes over what `other`, whose server is its twin, has published.
+    pub(crate) fn takes_over(&self, other: &Self) {
+        copy(other.store().root(), self.store().root());
     }
 
     pub(crate) fn goes_wrong(&self, row: &Row) {
@@ -115,13 +132,18 @@ impl Stage {
         ended.expect("nobody has cancelled it")
     }
 
-    /// The pointer and the file of the snapshot that counts, byte by byte.
-    pub(crate) fn published(&self) -> (Vec<u8>, Vec<u8>) {
+    /// What the store has, byte by byte.
+    pub(crate) fn published(&self) -> Published {
         let store = self.store();
         let latest = store.latest(&self.owner).unwrap().unwrap();
-        let path = store.path(&self.owner, &latest.id);
-        let pointer = std::fs::read(path.with_file_name("latest.json")).unwrap();
-        (pointer, std::fs::read(path).unwrap())
+        let snapshots = store.list(&self.owner).unwrap();
+        let read = |entry: Entry| (entry.id.to_string(), std::fs::read(entry.path).unwrap());
+        let pointer = store.path(&self.owner, &latest.id).with_file_name("latest.json");
+        Published {
+            latest: latest.id.to_string(),
+            pointer: std::fs::read(pointer).unwrap(),
+            snapshots: snapshots.into_iter().map(read).collect(),
+        }
     }
 
     /// What the snapshot that counts says.
@@ -131,7 +153,7 @@ impl Stage {
     }
 
     /// What it must say when the server has `fault`.
-    pub(crate) fn truth(&self, fault: Fault) -> Picture {
+    pub(crate) fn truth(&self, fault: Option<Fault>) -> Picture {
         match &self.server {
             Server::Scalr(server) => Picture::of_scalr(&server.truth(), fault),
             Server::PlanetScale(server) => Picture::of_planetscale(&server.truth(), fault),
@@ -173,9 +195,45 @@ impl Source for Stage {
     }
 }
 
+/// What a store has of one connector.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Published {
+    latest: String,
+    pointer: Vec<u8>,
+    snapshots: BTreeMap<String, Vec<u8>>,
+}
+
+impl Published {
+    /// Is it the run `id` that counts?
+    pub(crate) fn is_of(&self, id: &str) -> bool {
+        self.latest == id && self.snapshots.contains_key(id)
+    }
+}
+
+/// A team with two pages of members, so that somebody can slide from one to the other; without those at the edges of
+/// the pages of the organization's members, since whoever is in a team is not overlooked there.
+fn add_large_team(server: &PlanetScaleSimulator) {
+    let team = server.add_team("org-1", "Large").unwrap();
+    for member in &server.truth().organizations[0].members[120..230] {
+        server.add_team_member("org-1", &team, member.user.id.as_str()).unwrap();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, place) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if path.is_dir() {
+            copy(&path, &place);
+        } else {
+            std::fs::copy(path, place).unwrap();
+        }
+    }
+}
+
 /// As the operator has them, but less patient, so that what takes minutes there takes moments here.
-fn options(row: &Row, ca_bundle: Option<&str>) -> ClientOptions {
-    let silent = matches!(row.fault, Fault::Hang | Fault::SlowDrip);
+fn options(fault: Option<Fault>, ca_bundle: Option<&str>) -> ClientOptions {
+    let silent = matches!(fault, Some(Fault::Hang | Fault::SlowDrip));
     let request = if silent { Duration::from_millis(500) } else { Duration::from_secs(10) };
     ClientOptions {
         ca_bundle: ca_bundle.map(|pem| pem.as_bytes().to_vec()),

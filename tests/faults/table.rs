@@ -11,6 +11,9 @@ use connector_simulator::fault::{Extent, Fault, Vendor};
 
 use self::End::{Completes, Fails, Held};
 
+/// What is said of JSON that is none of the API's.
+const JSON: &str = "its JSON is not as expected";
+
 /// How a run must end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum End {
@@ -26,7 +29,7 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Completes => f.write_str("completes"),
-            Fails(reason, _) => write!(f, "fails: {reason}"),
+            Fails(reason, _) => f.write_str(reason),
             Held(_) => f.write_str("is held"),
         }
     }
@@ -44,21 +47,25 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// The fault, the listing where it is not the usual one, and how often where not every time.
+    /// The fault, and how often where not every time.
     pub(crate) fn name(&self) -> String {
-        let listing =
-            self.extent.listing.as_deref().map(|listing| format!(" in {listing}")).unwrap_or_default();
         let times = self.extent.times.map(|times| format!(" x{times}")).unwrap_or_default();
-        format!("{}{listing}{times}", self.fault)
+        format!("{}{times}", self.fault)
+    }
+
+    /// The connector, and the listing where it is not the usual one.
+    pub(crate) fn place(&self) -> String {
+        let listing = self.extent.listing.as_deref().map(|listing| format!(" {listing}")).unwrap_or_default();
+        format!("{}{listing}", self.vendor)
     }
 }
 
 /// The requests of one reading of all that there is: one account, three pages of users, one of service accounts; two
-/// organizations with four pages of members, two of teams, three of teams' members, and the organizations once more.
+/// organizations with four pages of members, two of teams, five of teams' members, and the organizations once more.
 fn reading(vendor: Vendor) -> u64 {
     match vendor {
         Vendor::Scalr => 5,
-        Vendor::PlanetScale => 11,
+        Vendor::PlanetScale => 13,
     }
 }
 
@@ -123,9 +130,30 @@ fn drifts_once(fault: Fault) -> [Row; 2] {
     both(fault, Extent::times(1), Completes, |reading| reading + 2..=2 * (reading + QUESTIONS))
 }
 
+/// What is checked of every listing, not only of the usual one.
+fn in_other_listings() -> Vec<Row> {
+    let scalr = ["accounts", "service-accounts"].map(|listing| (Vendor::Scalr, listing));
+    let planetscale =
+        ["organizations", "teams", "team-members"].map(|listing| (Vendor::PlanetScale, listing));
+    let mut rows = Vec::new();
+    for (vendor, listing) in scalr.into_iter().chain(planetscale) {
+        let (reading, extent) = (reading(vendor), always().on(listing));
+        let once_more = reading + 1..=reading + 1;
+        rows.push(row(vendor, Fault::Http500Once, extent.clone(), Completes, once_more));
+        let unexpected = Fails("UnexpectedResponse", JSON);
+        rows.push(row(vendor, Fault::MissingMeta, extent.clone(), unexpected, 1..=reading));
+        // There is only one account, and so none to have twice.
+        if listing != "accounts" {
+            let changed = Fails("ListingChanged", "page 1 has an item that came before");
+            let requests = READINGS..=READINGS * (reading + QUESTIONS);
+            rows.push(row(vendor, Fault::DuplicateIds, extent, changed, requests));
+        }
+    }
+    rows
+}
+
 /// All of it.
 pub(crate) fn rows() -> Vec<Row> {
-    const JSON: &str = "its JSON is not as expected";
     const SCALR: Vendor = Vendor::Scalr;
     const PLANETSCALE: Vendor = Vendor::PlanetScale;
     let rows: [Vec<Row>; _] = [
@@ -181,11 +209,24 @@ pub(crate) fn rows() -> Vec<Row> {
         drifts_once(Fault::TotalChanges).into(),
         drifts_on(Fault::InsertAndDelete, "").into(),
         drifts_once(Fault::InsertAndDelete).into(),
-        vec![row(PLANETSCALE, Fault::OrgVanishes, always(), Fails("OrganizationGone", "org-1"), 3..=3)],
+        vec![row(
+            PLANETSCALE,
+            Fault::InsertAndDelete,
+            Extent::times(1).on("team-members"),
+            Completes,
+            13 + 2..=2 * (13 + QUESTIONS),
+        )],
+        vec![row(
+            PLANETSCALE,
+            Fault::OrgVanishes,
+            always(),
+            Fails("OrganizationGone", "the organization org-"),
+            3..=3,
+        )],
         // Somebody else's data.
         vec![
             row(SCALR, Fault::WrongAccount, always(), Held("AnotherAccount"), 5..=2 * 5 + QUESTIONS),
-            row(PLANETSCALE, Fault::WrongAccount, always(), Held("OwnerGone"), 11..=2 * 11 + QUESTIONS),
+            row(PLANETSCALE, Fault::WrongAccount, always(), Held("OwnerGone"), 13..=2 * 13 + QUESTIONS),
         ],
         vec![
             row(
@@ -197,6 +238,7 @@ pub(crate) fn rows() -> Vec<Row> {
             ),
             row(SCALR, Fault::FilterIgnored, always().on("accounts"), Completes, 5..=5),
         ],
+        in_other_listings(),
         // Harmless.
         passes(Fault::NullName),
         passes(Fault::HugeField),
