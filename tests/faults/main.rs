@@ -33,7 +33,7 @@ use table::{End, Row, rows};
 const AT_ONCE: usize = 6;
 
 /// The longest that a row may take.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn each_fault_ends_as_the_table_says() {

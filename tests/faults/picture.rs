@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use connector_operator::proto::c1::connector::v2;
 use connector_operator::snapshot::{ReadError, Snapshot};
-use connector_simulator::fault::{Fault, LONG_NAME_TAIL, UNKNOWN_ROLE, UNKNOWN_STATUS};
+use connector_simulator::fault::{Fault, LONG_NAME_TAIL, UNKNOWN_ROLE, UNKNOWN_STATUS, is_one_of_a_few};
 use connector_simulator::{planetscale, scalr};
 use jiff::Timestamp;
 use prost::{Message, Name};
@@ -87,7 +87,9 @@ impl Picture {
     pub(crate) fn of_scalr(truth: &scalr::Truth, fault: Option<Fault>) -> Self {
         let people = truth.users.iter().map(|user| {
             let relation = match (user.relation_status, fault) {
-                (scalr::Status::Active, Some(Fault::UnknownStatus)) => UNKNOWN_STATUS,
+                (scalr::Status::Active, Some(Fault::UnknownStatus)) if is_one_of_a_few(&user.id) => {
+                    UNKNOWN_STATUS
+                }
                 (status, _) => status.as_str(),
             };
             let mut words = vec![relation, user.status.as_str()];
@@ -147,7 +149,9 @@ impl Picture {
         self.entitlements.extend(["member", "admin"].map(|role| format!("{id}:{role}")));
         for member in &organization.members {
             let role = match (&*member.role, fault) {
-                ("member", Some(Fault::UnknownRole)) => UNKNOWN_ROLE,
+                ("member", Some(Fault::UnknownRole)) if is_one_of_a_few(member.user.id.as_str()) => {
+                    UNKNOWN_ROLE
+                }
                 (role, _) => role,
             };
             self.entitlements.insert(format!("{id}:{role}"));

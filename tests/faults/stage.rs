@@ -234,7 +234,7 @@ fn copy(from: &Path, to: &Path) {
 /// As the operator has them, but less patient, so that what takes minutes there takes moments here.
 fn options(fault: Option<Fault>, ca_bundle: Option<&str>) -> ClientOptions {
     let silent = matches!(fault, Some(Fault::Hang | Fault::SlowDrip));
-    let request = if silent { Duration::from_millis(500) } else { Duration::from_secs(10) };
+    let request = if silent { Duration::from_secs(1) } else { Duration::from_secs(10) };
     ClientOptions {
         ca_bundle: ca_bundle.map(|pem| pem.as_bytes().to_vec()),
         timeouts: Timeouts { request, idle: request, ..Timeouts::default() },

@@ -17,7 +17,7 @@ use serde::{Serialize, Serializer};
 
 use crate::error::Error;
 
-pub use people::{LONG_NAME_TAIL, UNKNOWN_ROLE, UNKNOWN_STATUS};
+pub use people::{LONG_NAME_TAIL, UNKNOWN_ROLE, UNKNOWN_STATUS, is_one_of_a_few};
 pub(crate) use switches::{Asked, Switches};
 pub use switches::{Extent, SwitchedOn};
 
@@ -99,7 +99,7 @@ faults! {
     "missing-meta" MissingMeta,
     /// The listing's pages after the first say one item more than the first.
     "total-changes" TotalChanges,
-    /// The names of users are 8 KiB longer than they are.
+    /// The names of users are 4 KiB longer than they are.
     "huge-field" HugeField,
     /// The listing answers with a gibibyte.
     "huge-body" HugeBody,
@@ -109,9 +109,9 @@ faults! {
     "deep-json" DeepJson,
     /// Users have no name of any kind.
     "null-name" NullName,
-    /// Ordinary members have a role that nobody has heard of.
+    /// A few ordinary members have a role that nobody has heard of.
     "unknown-role" UnknownRole,
-    /// Active users have a status that nobody has heard of.
+    /// A few active users have a status that nobody has heard of.
     "unknown-status" UnknownStatus,
     /// The names of users have line breaks, a bell and a change of text direction around them.
     "control-characters" ControlCharacters,

@@ -5,17 +5,24 @@ use serde_json::{Map, Value, json};
 use super::document::Document;
 use super::{Fault, Vendor};
 
-/// The role that ordinary members have under `unknown-role`.
+/// The role that a few ordinary members have under `unknown-role`.
 pub const UNKNOWN_ROLE: &str = "keeper_of_the_keys";
 
-/// The status that active users have under `unknown-status`.
+/// The status that a few active users have under `unknown-status`.
 pub const UNKNOWN_STATUS: &str = "Hibernating";
 
 /// What names end with, over and over, under `huge-field`.
 pub const LONG_NAME_TAIL: &str = " and so on";
 
 /// How much longer names become, in bytes.
-const LONG_NAME_BYTES: usize = 8 << 10;
+const LONG_NAME_BYTES: usize = 4 << 10;
+
+/// Is the user with this id among the few whom `unknown-role` and `unknown-status` strike? The same ones wherever they
+/// are listed or asked for: about one in twenty.
+#[must_use]
+pub fn is_one_of_a_few(id: &str) -> bool {
+    id.ends_with(['7', 'k'])
+}
 
 /// Changes what is said of those who are on the page.
 pub(crate) fn change(fault: Fault, document: &mut Document<'_>) {
@@ -54,11 +61,18 @@ fn names(document: &mut Document<'_>, change: impl Fn(&mut Value)) {
 }
 
 fn replace(document: &mut Document<'_>, pointer: &str, from: &str, to: &str) {
-    for item in document.items() {
+    let few = document.items().iter_mut().filter(|item| id_of(item).is_some_and(is_one_of_a_few));
+    for item in few {
         if let Some(value) = item.pointer_mut(pointer).filter(|value| **value == *from) {
             *value = json!(to);
         }
     }
+}
+
+/// The id of the user whom an item is about: PlanetScale's member, Scalr's relation, or the item itself.
+fn id_of(item: &Value) -> Option<&str> {
+    let pointers = ["/user/id", "/relationships/user/data/id", "/id"];
+    pointers.into_iter().find_map(|pointer| item.pointer(pointer))?.as_str()
 }
 
 /// Whatever a vendor may add, or change in what this program has no use for.

@@ -250,7 +250,7 @@ async fn people_are_strange() {
 
     let [_, planetscale] = faulty(Fault::HugeField).await.pages(1).await;
     let name = planetscale.at("/data/0/user/name");
-    assert!(name.as_str().unwrap().len() > 8 << 10 && name.as_str().unwrap().ends_with(LONG_NAME_TAIL));
+    assert!(name.as_str().unwrap().len() > 4 << 10 && name.as_str().unwrap().ends_with(LONG_NAME_TAIL));
 
     let [scalr, _] = faulty(Fault::ControlCharacters).await.pages(1).await;
     let name = scalr.at("/included/0/attributes/full-name");
@@ -258,12 +258,12 @@ async fn people_are_strange() {
 
     let [_, planetscale] = faulty(Fault::UnknownRole).await.pages(1).await;
     let roles: BTreeSet<_> = rows(&planetscale).iter().map(|row| row["role"].to_string()).collect();
-    assert_eq!(roles, [json!("admin").to_string(), json!(UNKNOWN_ROLE).to_string()].into());
+    assert_eq!(roles, ["admin", "member", UNKNOWN_ROLE].map(|role| json!(role).to_string()).into());
 
     let servers = faulty(Fault::UnknownStatus).await;
     let [scalr, _] = servers.pages(1).await;
     assert!(rows(&scalr).iter().any(|row| row["attributes"]["status"] == UNKNOWN_STATUS));
-    assert!(rows(&scalr).iter().all(|row| row["attributes"]["status"] != "Active"));
+    assert!(rows(&scalr).iter().any(|row| row["attributes"]["status"] == "Active"));
 }
 
 #[tokio::test]
