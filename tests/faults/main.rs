@@ -29,8 +29,8 @@ use report::Line;
 use stage::Stage;
 use table::{End, Row, rows};
 
-/// Rows that run at once.
-const AT_ONCE: usize = 6;
+/// Rows that run at once. Most of them wait for something most of the time.
+const AT_ONCE: usize = 10;
 
 /// The longest that a row may take.
 const PATIENCE: Duration = Duration::from_secs(30);
