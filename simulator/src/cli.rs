@@ -1,10 +1,12 @@
 //! The command line: flags, and what they configure.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use connector_simulator::control::ENDPOINTS;
+use connector_simulator::fault::{self, Extent, Fault, Vendor};
 use connector_simulator::{OrganizationSize, PlanetScaleConfig, ScalrConfig};
 
 /// Simulated Scalr and PlanetScale servers, with data that changes on request.
@@ -18,7 +20,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve both APIs and the control endpoints until Ctrl-C or SIGTERM.
-    #[command(after_long_help = ENDPOINTS)]
+    #[command(after_long_help = format!("{ENDPOINTS}\n{}", fault::listed()))]
     Serve(ServeArgs),
 }
 
@@ -72,6 +74,20 @@ pub(crate) struct ServeArgs {
     /// The same seed gives the same data.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+
+    /// Serve both APIs over TLS, and write the certificates of the authorities behind them to scalr-ca.pem and
+    /// planetscale-ca.pem in this folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) tls_dir: Option<PathBuf>,
+    /// Do something wrong, in both servers where it makes sense for both, or so many TIMES only. May be repeated.
+    #[arg(long = "fault", value_name = "FAULT[=TIMES]", value_parser = parse_fault)]
+    faults: Vec<(Fault, Extent)>,
+    /// The same for Scalr alone.
+    #[arg(long = "scalr-fault", value_name = "FAULT[=TIMES]", value_parser = parse_fault)]
+    scalr_faults: Vec<(Fault, Extent)>,
+    /// The same for PlanetScale alone.
+    #[arg(long = "planetscale-fault", value_name = "FAULT[=TIMES]", value_parser = parse_fault)]
+    planetscale_faults: Vec<(Fault, Extent)>,
 }
 
 impl ServeArgs {
@@ -84,6 +100,7 @@ impl ServeArgs {
             service_accounts: self.scalr_service_accounts,
             seed: self.seed,
             latency: Duration::from_millis(self.latency_ms),
+            tls: self.tls_dir.is_some(),
         }
     }
 
@@ -95,8 +112,19 @@ impl ServeArgs {
             analysts: self.analysts,
             seed: self.seed,
             latency: Duration::from_millis(self.latency_ms),
+            tls: self.tls_dir.is_some(),
         }
     }
+
+    /// The faults that one server starts with.
+    pub(crate) fn faults(&self, vendor: Vendor) -> impl Iterator<Item = &(Fault, Extent)> {
+        let its_own = match vendor {
+            Vendor::Scalr => &self.scalr_faults,
+            Vendor::PlanetScale => &self.planetscale_faults,
+        };
+        self.faults.iter().filter(move |(fault, _)| fault.senseless_for(vendor).is_none()).chain(its_own)
+    }
+
     fn organizations(&self) -> Vec<OrganizationSize> {
         let mut sizes = OrganizationSize::several(self.organizations, 0, 0, self.team_members);
         for (index, size) in sizes.iter_mut().enumerate() {
@@ -105,6 +133,14 @@ impl ServeArgs {
         }
         sizes
     }
+}
+
+fn parse_fault(text: &str) -> Result<(Fault, Extent), String> {
+    let (name, times) = text.split_once('=').map_or((text, None), |(name, times)| (name, Some(times)));
+    let times =
+        times.map(str::parse).transpose().map_err(|_| "the number of times is no number".to_owned())?;
+    let fault = name.parse().map_err(|error: connector_simulator::Error| error.to_string())?;
+    Ok((fault, Extent { times, ..Extent::default() }))
 }
 
 /// The number for the organization at `index`; the last one where there are fewer.

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::fault::{Fault, Vendor};
+
 /// Why a simulator did not start, or why a change was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -22,6 +24,19 @@ pub enum Error {
     /// Names and roles go into paths and bodies; an empty one names nothing.
     #[error("{0} may not be empty")]
     Empty(&'static str),
+    /// A fault that this server cannot have.
+    #[error("{fault} makes no sense for {vendor}: {reason}")]
+    Senseless {
+        /// The fault.
+        fault: Fault,
+        /// Whose API the server simulates.
+        vendor: Vendor,
+        /// Why it makes no sense.
+        reason: &'static str,
+    },
+    /// The certificates could not be made.
+    #[error("cannot make certificates: {0}")]
+    Tls(String),
     /// What should be changed does not exist.
     #[error("there is no {what} \"{key}\"")]
     Unknown {

@@ -7,25 +7,29 @@
 //! [`ControlServer`], which never shares a port with a vendor's API.
 //!
 //! The path of a request: `server` accepts it, `gate` counts, delays and authenticates it, the `routes` of
-//! the vendor cut a page out of `data`, and `wire` writes that page straight from the borrowed data. What a
-//! server does wrong on purpose belongs into `gate` (anything about a whole request or response) and into the
-//! `Window` of `paging` (anything about a page), and nowhere else.
+//! the vendor cut a page out of `data`, and `wire` writes that page straight from the borrowed data. All of that
+//! tells the truth. What a server does wrong on purpose is in [`fault`], which the gate consults before and after.
 //!
 //! Nothing here may be linked into the operator.
 
 pub mod control;
 mod error;
+pub mod fault;
 mod gate;
 mod generate;
+mod handle;
 mod paging;
 pub mod planetscale;
 pub mod scalr;
 mod server;
 mod stats;
+mod tls;
 
 pub use control::ControlServer;
 pub use error::Error;
+pub use fault::{Extent, Fault, Vendor};
 pub use generate::ObjectId;
+pub use handle::{Handle, Simulator};
 pub use planetscale::{OrganizationSize, PlanetScale, PlanetScaleConfig, PlanetScaleSimulator};
 pub use scalr::{Scalr, ScalrConfig, ScalrSimulator};
 pub use stats::{RequestCount, Stats};

@@ -3,11 +3,12 @@
 mod cli;
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
-use connector_simulator::{ControlServer, PlanetScaleSimulator, ScalrSimulator};
+use connector_simulator::{ControlServer, Error, Handle, PlanetScaleSimulator, ScalrSimulator};
 use tokio::signal::unix::{SignalKind, signal};
 
 use cli::{Cli, Command, ServeArgs};
@@ -34,6 +35,12 @@ async fn serve(args: &ServeArgs) -> Result<(), Box<dyn std::error::Error>> {
 
     let scalr = ScalrSimulator::start(args.scalr()).await?;
     let planetscale = PlanetScaleSimulator::start(args.planetscale()).await?;
+    misbehave(args, &scalr)?;
+    misbehave(args, &planetscale)?;
+    if let Some(folder) = &args.tls_dir {
+        write_authority(folder, "scalr-ca.pem", scalr.ca_pem())?;
+        write_authority(folder, "planetscale-ca.pem", planetscale.ca_pem())?;
+    }
     let handles = (Some(scalr.clone()), Some(planetscale.clone()));
     let control = ControlServer::start(args.control_listen, handles.0, handles.1).await?;
     announce(&scalr, &planetscale, &control)?;
@@ -46,6 +53,15 @@ async fn serve(args: &ServeArgs) -> Result<(), Box<dyn std::error::Error>> {
     // Answers that take longer are cut off, which is what a second signal would do.
     drop(tokio::time::timeout(PATIENCE, stopped).await);
     Ok(())
+}
+
+fn misbehave<S>(args: &ServeArgs, server: &Handle<S>) -> Result<(), Error> {
+    args.faults(server.vendor()).try_for_each(|(fault, extent)| server.switch_on(*fault, extent))
+}
+
+fn write_authority(folder: &Path, name: &str, pem: Option<&str>) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join(name), pem.unwrap_or_default())
 }
 
 /// One line per server. Tokens are simulated too, and needed by whoever connects.

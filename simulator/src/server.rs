@@ -1,12 +1,23 @@
-//! A listener with a router behind it, that ends with the value that stands for it.
+//! A listener with a router behind it, that ends with the value that stands for it. Speaks TLS where it has
+//! certificates, and resets a connection where an answer orders it.
 
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::serve::ListenerExt as _;
-use tokio::net::TcpListener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 use crate::error::Error;
 
@@ -25,19 +36,19 @@ impl Bound {
         Ok(Self { listener, address })
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub(crate) fn serve(self, router: Router) -> Running {
+    pub(crate) fn serve(self, router: Router, tls: Option<TlsAcceptor>) -> Running {
         let (stop, stopped) = oneshot::channel::<()>();
-        // Without this, small answers wait for the client's delayed acknowledgement.
-        let listener = self.listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "cannot set TCP_NODELAY");
-            }
-        });
-        let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+        let connections = Connections { listener: self.listener, tls, handshakes: JoinSet::new() };
+        let service = router.into_make_service_with_connect_info::<Reset>();
+        let server = axum::serve(connections, service).with_graceful_shutdown(async move {
             // An error means that the sender was dropped, which asks for the same.
             drop(stopped.await);
         });
@@ -65,5 +76,121 @@ impl Running {
         if let Err(error) = task.await {
             tracing::error!(%error, "a simulated server failed");
         }
+    }
+}
+
+/// Accepts connections. A handshake that takes its time keeps no other waiting.
+struct Connections {
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    handshakes: JoinSet<io::Result<(TlsStream<TcpStream>, SocketAddr)>>,
+}
+
+impl Listener for Connections {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        loop {
+            tokio::select! {
+                (stream, address) = Listener::accept(&mut self.listener) => {
+                    // Without this, small answers wait for the client's delayed acknowledgement.
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%error, "cannot set TCP_NODELAY");
+                    }
+                    let Some(tls) = &self.tls else { return (Connection::new(Either::Left(stream)), address) };
+                    let handshake = tls.accept(stream);
+                    self.handshakes.spawn(async move { Ok((handshake.await?, address)) });
+                }
+                Some(done) = self.handshakes.join_next() => match done {
+                    Ok(Ok((stream, address))) => return (Connection::new(Either::Right(stream)), address),
+                    Ok(Err(error)) => tracing::debug!(%error, "a client refused the handshake"),
+                    Err(error) => tracing::debug!(%error, "a handshake failed"),
+                },
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// Has a connection end in a reset instead of a close.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reset(Arc<AtomicBool>);
+
+impl Reset {
+    pub(crate) fn order(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Connected<IncomingStream<'_, Connections>> for Reset {
+    fn connect_info(stream: IncomingStream<'_, Connections>) -> Self {
+        stream.io().reset.clone()
+    }
+}
+
+/// A connection, with or without TLS.
+struct Connection {
+    stream: Either<TcpStream, TlsStream<TcpStream>>,
+    reset: Reset,
+}
+
+impl Connection {
+    fn new(stream: Either<TcpStream, TlsStream<TcpStream>>) -> Self {
+        Self { stream, reset: Reset::default() }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if !self.reset.0.load(Ordering::Relaxed) {
+            return;
+        }
+        let tcp = match &self.stream {
+            Either::Left(tcp) => tcp,
+            Either::Right(tls) => tls.get_ref().0,
+        };
+        if let Err(error) = tcp.set_zero_linger() {
+            tracing::debug!(%error, "cannot reset a connection");
+        }
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

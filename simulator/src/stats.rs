@@ -25,6 +25,8 @@ pub struct RequestCount {
 pub struct Stats {
     /// Answers by method, route and status, in that order.
     pub requests: Vec<RequestCount>,
+    /// Requests that have arrived, answered or not.
+    pub arrived: u64,
     /// Requests that have arrived and are not answered yet.
     pub in_flight: u64,
     /// The most requests that were in flight at once.
@@ -57,6 +59,7 @@ impl Stats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     answered: Mutex<BTreeMap<(String, String, u16), u64>>,
+    arrived: AtomicU64,
     in_flight: AtomicU64,
     max_in_flight: AtomicU64,
     bytes: AtomicU64,
@@ -65,6 +68,7 @@ pub(crate) struct Counters {
 impl Counters {
     /// Counts a request as in flight until the guard is dropped, which is also when a client hangs up.
     pub(crate) fn arrive(&self) -> InFlight<'_> {
+        self.arrived.fetch_add(1, Ordering::Relaxed);
         let now = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
         self.max_in_flight.fetch_max(now, Ordering::Relaxed);
         InFlight(self)
@@ -89,6 +93,7 @@ impl Counters {
             .collect();
         Stats {
             requests,
+            arrived: self.arrived.load(Ordering::Relaxed),
             in_flight: self.in_flight.load(Ordering::Relaxed),
             max_in_flight: self.max_in_flight.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
@@ -98,6 +103,7 @@ impl Counters {
     /// Forgets everything but the requests that are in flight.
     pub(crate) fn reset(&self) {
         self.answered.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.arrived.store(0, Ordering::Relaxed);
         self.max_in_flight.store(self.in_flight.load(Ordering::Relaxed), Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);
     }

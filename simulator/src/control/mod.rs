@@ -4,6 +4,7 @@
 
 mod planetscale;
 mod scalr;
+mod switches;
 
 use std::net::SocketAddr;
 
@@ -13,8 +14,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::planetscale::PlanetScale;
@@ -44,7 +45,7 @@ impl ControlServer {
     ) -> Result<Self, Error> {
         let bound = Bound::to(listen).await?;
         let base_url = bound.origin();
-        Ok(Self { base_url, server: bound.serve(router(scalr, planetscale)) })
+        Ok(Self { base_url, server: bound.serve(router(scalr, planetscale), None) })
     }
 
     /// The origin, such as `http://127.0.0.1:8180`.
@@ -79,11 +80,14 @@ fn router(scalr: Option<Scalr>, planetscale: Option<PlanetScale>) -> Router {
         .route("/_simulator", get(async || ENDPOINTS))
         .route("/_simulator/stats", get(stats).delete(reset_stats))
         .route("/_simulator/counts", get(counts))
+        .route("/_simulator/faults", get(switches::list))
         .with_state(Simulators { scalr: scalr.clone(), planetscale: planetscale.clone() });
     if let Some(scalr) = scalr {
+        router = router.nest("/_simulator/scalr", switches::router(scalr.clone()));
         router = router.merge(scalr::router(scalr));
     }
     if let Some(planetscale) = planetscale {
+        router = router.nest("/_simulator/planetscale", switches::router(planetscale.clone()));
         router = router.merge(planetscale::router(planetscale));
     }
     router
@@ -135,18 +139,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Token {
-    token: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Latency {
-    milliseconds: u64,
-}
-
 /// Who was added or removed.
 #[derive(Serialize)]
 struct Person {
@@ -173,9 +165,9 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = match self {
             Self::Unknown { .. } => StatusCode::NOT_FOUND,
-            Self::Exists { .. } => StatusCode::CONFLICT,
+            Self::Exists { .. } | Self::Senseless { .. } => StatusCode::CONFLICT,
             Self::PlanetScaleTokenForm | Self::ScalrTokenForm | Self::Empty(_) => StatusCode::BAD_REQUEST,
-            Self::Listen { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Listen { .. } | Self::Tls(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         refusal(status, &self.to_string())
     }

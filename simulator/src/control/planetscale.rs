@@ -1,14 +1,12 @@
 //! The control paths of the simulated PlanetScale.
 
-use std::time::Duration;
-
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, post, put};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Done, Latency, Person, Token, done};
+use super::{Body, Done, Person, done};
 use crate::error::Error;
 use crate::planetscale::{OrganizationSize, PlanetScale, User};
 
@@ -25,8 +23,6 @@ pub(super) fn router(planetscale: PlanetScale) -> Router {
         .route("/teams/{team}/members/{user}", delete(remove_team_member))
         .route("/teams/{team}/members/{user}/team", put(move_team_member));
     Router::new()
-        .route("/_simulator/planetscale/token", put(set_token))
-        .route("/_simulator/planetscale/latency", put(set_latency))
         .route("/_simulator/planetscale/organizations", post(add_organization))
         .nest("/_simulator/planetscale/organizations/{organization}", organization)
         .with_state(planetscale)
@@ -36,15 +32,6 @@ impl From<&User> for Person {
     fn from(user: &User) -> Self {
         Self { id: user.id.to_string(), email: user.email.clone() }
     }
-}
-
-async fn set_token(State(planetscale): State<PlanetScale>, Body(body): Body<Token>) -> Done {
-    done(planetscale.set_token(&body.token))
-}
-
-async fn set_latency(State(planetscale): State<PlanetScale>, Body(body): Body<Latency>) -> StatusCode {
-    planetscale.set_latency(Duration::from_millis(body.milliseconds));
-    StatusCode::NO_CONTENT
 }
 
 async fn add_organization(

@@ -1,21 +1,17 @@
 //! The control paths of the simulated Scalr.
 
-use std::time::Duration;
-
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 
-use super::{Body, Done, Latency, Person, Token, done};
+use super::{Body, Done, Person, done};
 use crate::error::Error;
 use crate::scalr::{Scalr, ServiceAccount, Status, User};
 
 pub(super) fn router(scalr: Scalr) -> Router {
     Router::new()
-        .route("/_simulator/scalr/token", put(set_token))
-        .route("/_simulator/scalr/latency", put(set_latency))
         .route("/_simulator/scalr/quota", put(set_quota))
         .route("/_simulator/scalr/users", post(add_user))
         .route("/_simulator/scalr/users/{user}", delete(remove_user))
@@ -36,15 +32,6 @@ impl From<ServiceAccount> for Person {
     fn from(account: ServiceAccount) -> Self {
         Self { id: account.id, email: account.email }
     }
-}
-
-async fn set_token(State(scalr): State<Scalr>, Body(body): Body<Token>) -> Done {
-    done(scalr.set_token(&body.token))
-}
-
-async fn set_latency(State(scalr): State<Scalr>, Body(body): Body<Latency>) -> StatusCode {
-    scalr.set_latency(Duration::from_millis(body.milliseconds));
-    StatusCode::NO_CONTENT
 }
 
 #[derive(Deserialize)]

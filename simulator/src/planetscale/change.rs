@@ -3,6 +3,7 @@
 //! People are named by user id or email, teams by slug, organizations by name.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::data::{Data, Membership, Organization, OrganizationSize, Team, User, slug};
@@ -76,6 +77,42 @@ impl Data {
             team.members.retain(|member| member.user.id != user.id);
         }
         Ok(user)
+    }
+
+    /// Deletes what is at `place` in a listing of members, teams or a team's members, and adds another at its end.
+    /// `path` is that of the listing below `/v1/organizations`.
+    pub(super) fn slide(&mut self, path: &[&str], place: usize) {
+        // Where there is nothing at that place, nothing is done.
+        drop(match path {
+            [organization, "members"] => self.slide_member(organization, place),
+            [organization, "teams"] => self.slide_team(organization, place),
+            [organization, "teams", team, "members"] => self.slide_team_member(organization, team, place),
+            _ => Ok(()),
+        });
+    }
+
+    fn slide_member(&mut self, organization: &str, place: usize) -> Result<(), Error> {
+        let members = &self.organization_mut(organization)?.members;
+        let Some(id) = members.get(place).map(|member| member.user.id) else { return Ok(()) };
+        self.remove_member(organization, id.as_str())?;
+        self.add_member(organization, None, "member").map(drop)
+    }
+
+    fn slide_team(&mut self, organization: &str, place: usize) -> Result<(), Error> {
+        let teams = &self.organization_mut(organization)?.teams;
+        let Some(slug) = teams.get(place).map(|team| team.slug.clone()) else { return Ok(()) };
+        self.remove_team(organization, &slug)?;
+        self.add_team(organization, &format!("After {slug}")).map(drop)
+    }
+
+    fn slide_team_member(&mut self, organization: &str, team: &str, place: usize) -> Result<(), Error> {
+        let found = self.organization_mut(organization)?;
+        let there: BTreeSet<_> = team_mut(found, team)?.members.iter().map(|member| member.user.id).collect();
+        let newcomer = found.members.iter().map(|member| member.user.id).find(|id| !there.contains(id));
+        let leaver = team_mut(found, team)?.members.get(place).map(|member| member.user.id);
+        let (Some(leaver), Some(newcomer)) = (leaver, newcomer) else { return Ok(()) };
+        self.remove_team_member(organization, team, leaver.as_str())?;
+        self.add_team_member(organization, team, newcomer.as_str())
     }
 
     pub(super) fn set_role(&mut self, name: &str, key: &str, role: &str) -> Result<(), Error> {

@@ -8,23 +8,23 @@ mod truth;
 mod wire;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use axum::middleware;
 use axum::response::IntoResponse as _;
 
 pub use data::{OptionalFields, OrganizationSize, Role, User};
 pub use truth::{Counts, MemberTruth, OrganizationTruth, TeamTruth, Truth};
 
 use crate::error::Error;
-use crate::gate::{self, Credential, Gate};
+use crate::fault::Vendor;
+use crate::gate::{Credential, Turmoil};
 use crate::generate::Seed;
-use crate::server::{Bound, Running};
-use crate::stats::Stats;
+use crate::handle::{Beginning, Handle, Simulator, begin};
+use crate::server::Bound;
 use data::Data;
 use refusal::Refusal;
+pub(crate) use wire::MEDIA_TYPE;
 
 /// Stands in every field that a client may neither keep nor log: `passwords`, `billing_email`, `sso_portal_url`.
 pub const NEVER_KEEP: &str = "must-never-be-kept";
@@ -44,6 +44,8 @@ pub struct PlanetScaleConfig {
     pub seed: u64,
     /// How long every answer is held back.
     pub latency: Duration,
+    /// Whether to serve over TLS, with a certificate of an authority of its own.
+    pub tls: bool,
 }
 
 impl Default for PlanetScaleConfig {
@@ -56,16 +58,22 @@ impl Default for PlanetScaleConfig {
             analysts: false,
             seed: 1,
             latency: Duration::ZERO,
+            tls: false,
         }
     }
 }
 
 /// A running simulated PlanetScale. It stops when this is dropped; everything else is done through [`PlanetScale`].
+pub type PlanetScaleSimulator = Simulator<Organizations>;
+
+/// A handle on the data and the switches of a simulated PlanetScale. Clones share both.
+///
+/// Organizations are named by name, users by id or email, teams by slug.
+pub type PlanetScale = Handle<Organizations>;
+
+/// What a simulated PlanetScale serves. It is changed through [`PlanetScale`].
 #[derive(Debug)]
-pub struct PlanetScaleSimulator {
-    planetscale: PlanetScale,
-    server: Running,
-}
+pub struct Organizations(RwLock<Data>);
 
 impl PlanetScaleSimulator {
     /// Draws the data and starts to answer. Needs a tokio runtime, on which the server then runs.
@@ -80,81 +88,20 @@ impl PlanetScaleSimulator {
             data.add_organization(size)?;
         }
         let bound = Bound::to(config.listen).await?;
-        // The token stands alone in the header: a scheme before it makes it another token.
-        let credential = Credential { scheme: "", refuse: || Refusal::Unauthorized.into_response() };
-        let planetscale = PlanetScale {
-            base_url: bound.origin().into(),
-            gate: Arc::new(Gate::new(credential, config.token, config.latency)),
-            data: Arc::new(RwLock::new(data)),
+        let credential = Credential {
+            vendor: Vendor::PlanetScale,
+            // The token stands alone in the header: a scheme before it makes it another token.
+            scheme: "",
+            check: check_token,
+            refuse: || Refusal::Unauthorized.into_response(),
         };
-        let pass = middleware::from_fn_with_state(Arc::clone(&planetscale.gate), gate::pass);
-        let server = bound.serve(routes::router(planetscale.clone()).layer(pass));
-        Ok(Self { planetscale, server })
+        let PlanetScaleConfig { token, latency, tls, .. } = config;
+        let beginning = Beginning { credential, token, latency, tls };
+        begin(bound, beginning, Organizations(RwLock::new(data)), routes::router)
     }
-
-    /// Stops, and returns when the requests in flight are answered.
-    pub async fn stop(self) {
-        self.server.stop().await;
-    }
-}
-
-impl Deref for PlanetScaleSimulator {
-    type Target = PlanetScale;
-
-    fn deref(&self) -> &PlanetScale {
-        &self.planetscale
-    }
-}
-
-/// A handle on the data and the switches of a simulated PlanetScale. Clones share both.
-///
-/// Organizations are named by name, users by id or email, teams by slug.
-#[derive(Clone, Debug)]
-pub struct PlanetScale {
-    base_url: Arc<str>,
-    gate: Arc<Gate>,
-    data: Arc<RwLock<Data>>,
 }
 
 impl PlanetScale {
-    /// The origin, such as `http://127.0.0.1:8182`: what a connector takes as `apiUrl`, without `/v1`.
-    #[must_use]
-    pub fn base_url(&self) -> &str {
-        &self.base_url
-    }
-
-    /// The token that is accepted now.
-    #[must_use]
-    pub fn token(&self) -> String {
-        self.gate.token()
-    }
-
-    /// Accepts another token from now on, and no longer the one before.
-    ///
-    /// # Errors
-    /// When the token has not the form `ID:VALUE`.
-    pub fn set_token(&self, token: &str) -> Result<(), Error> {
-        check_token(token)?;
-        self.gate.set_token(token.to_owned());
-        Ok(())
-    }
-
-    /// Holds every answer back this long.
-    pub fn set_latency(&self, latency: Duration) {
-        self.gate.set_latency(latency);
-    }
-
-    /// What was answered since the start or the last reset.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.gate.stats()
-    }
-
-    /// Counts from zero again.
-    pub fn reset_stats(&self) {
-        self.gate.reset_stats();
-    }
-
     /// Everything that there is now.
     #[must_use]
     pub fn truth(&self) -> Truth {
@@ -277,11 +224,29 @@ impl PlanetScale {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Data> {
-        self.data.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Data) -> T) -> T {
-        change(&mut self.data.write().unwrap_or_else(PoisonError::into_inner))
+        self.state.change(change)
+    }
+}
+
+impl Organizations {
+    fn change<T>(&self, change: impl FnOnce(&mut Data) -> T) -> T {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Turmoil for Organizations {
+    fn slide(&self, path: &str, place: usize) {
+        self.change(|data| data.slide(&path.split('/').skip(3).collect::<Vec<_>>(), place));
+    }
+
+    fn vanish(&self, path: &str) {
+        let name = path.split('/').nth(3).unwrap_or_default();
+        // One that is gone already cannot vanish once more.
+        drop(self.change(|data| data.remove_organization(name)));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::generate::{InMillis, Kind, ObjectId};
 use crate::paging::Window;
 
 /// The media type of every answer, errors included.
-pub(super) const MEDIA_TYPE: &str = "application/json; charset=utf-8";
+pub(crate) const MEDIA_TYPE: &str = "application/json; charset=utf-8";
 
 /// How many members a team in the list of teams shows. Whether the vendor shows all of a large team is not
 /// known, so a client must not rely on it.

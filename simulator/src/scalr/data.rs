@@ -242,6 +242,28 @@ impl Data {
         Ok(user)
     }
 
+    /// Deletes the user at `place` in the order of the emails, and adds one who comes last in it.
+    pub(super) fn slide_people(&mut self, place: usize) {
+        let mut emails: Vec<&str> = self.truth.users.iter().map(|user| user.email.as_str()).collect();
+        emails.sort_unstable();
+        if let Some(email) = emails.get(place).map(|email| (*email).to_owned()) {
+            self.truth.users.retain(|user| user.email != email);
+            let user = self.next_user();
+            self.truth.users.push(user);
+        }
+    }
+
+    /// The same for service accounts.
+    pub(super) fn slide_programs(&mut self, place: usize) {
+        let mut emails: Vec<&str> = self.truth.service_accounts.iter().map(|it| it.email.as_str()).collect();
+        emails.sort_unstable();
+        if let Some(email) = emails.get(place).map(|email| (*email).to_owned()) {
+            self.truth.service_accounts.retain(|account| account.email != email);
+            let account = self.next_service_account(None);
+            self.truth.service_accounts.push(account);
+        }
+    }
+
     pub(super) fn remove_user(&mut self, key: &str) -> Result<User, Error> {
         let place = self.place_of_user(key)?;
         Ok(self.truth.users.remove(place))

@@ -8,23 +8,23 @@ mod routes;
 mod wire;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::Deref;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use axum::middleware;
 use axum::response::IntoResponse as _;
 
 pub use data::{Counts, ServiceAccount, Status, Truth, User};
 
 use crate::error::Error;
-use crate::gate::{self, Credential, Gate};
+use crate::fault::Vendor;
+use crate::gate::{Credential, Turmoil};
 use crate::generate::Seed;
-use crate::server::{Bound, Running};
-use crate::stats::Stats;
+use crate::handle::{Beginning, Handle, Simulator, begin};
+use crate::server::Bound;
 use data::Data;
 use order::Orders;
 use refusal::Refusal;
+pub(crate) use wire::MEDIA_TYPE;
 
 /// What a simulated Scalr starts with.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub struct ScalrConfig {
     pub seed: u64,
     /// How long every answer is held back.
     pub latency: Duration,
+    /// Whether to serve over TLS, with a certificate of an authority of its own.
+    pub tls: bool,
 }
 
 impl Default for ScalrConfig {
@@ -56,15 +58,22 @@ impl Default for ScalrConfig {
             service_accounts: 3,
             seed: 1,
             latency: Duration::ZERO,
+            tls: false,
         }
     }
 }
 
 /// A running simulated Scalr. It stops when this is dropped; everything else is done through [`Scalr`].
+pub type ScalrSimulator = Simulator<Account>;
+
+/// A handle on the data and the switches of a simulated Scalr. Clones share both.
+pub type Scalr = Handle<Account>;
+
+/// What a simulated Scalr serves. It is changed through [`Scalr`].
 #[derive(Debug)]
-pub struct ScalrSimulator {
-    scalr: Scalr,
-    server: Running,
+pub struct Account {
+    data: RwLock<Data>,
+    orders: Orders,
 }
 
 impl ScalrSimulator {
@@ -79,80 +88,19 @@ impl ScalrSimulator {
         }
         let bound = Bound::to(config.listen).await?;
         let data = Data::drawn(Seed(config.seed), &config.account, config.users, config.service_accounts);
-        let credential = Credential { scheme: "Bearer ", refuse: || Refusal::Unauthorized.into_response() };
-        let scalr = Scalr {
-            base_url: bound.origin().into(),
-            gate: Arc::new(Gate::new(credential, config.token, config.latency)),
-            data: Arc::new(RwLock::new(data)),
-            orders: Arc::default(),
+        let account = Account { data: RwLock::new(data), orders: Orders::default() };
+        let credential = Credential {
+            vendor: Vendor::Scalr,
+            scheme: "Bearer ",
+            check: check_token,
+            refuse: || Refusal::Unauthorized.into_response(),
         };
-        let pass = middleware::from_fn_with_state(Arc::clone(&scalr.gate), gate::pass);
-        let server = bound.serve(routes::router(scalr.clone()).layer(pass));
-        Ok(Self { scalr, server })
+        let ScalrConfig { token, latency, tls, .. } = config;
+        begin(bound, Beginning { credential, token, latency, tls }, account, routes::router)
     }
-
-    /// Stops, and returns when the requests in flight are answered.
-    pub async fn stop(self) {
-        self.server.stop().await;
-    }
-}
-
-impl Deref for ScalrSimulator {
-    type Target = Scalr;
-
-    fn deref(&self) -> &Scalr {
-        &self.scalr
-    }
-}
-
-/// A handle on the data and the switches of a simulated Scalr. Clones share both.
-#[derive(Clone, Debug)]
-pub struct Scalr {
-    base_url: Arc<str>,
-    gate: Arc<Gate>,
-    data: Arc<RwLock<Data>>,
-    orders: Arc<Orders>,
 }
 
 impl Scalr {
-    /// The origin, such as `http://127.0.0.1:8181`: what a connector takes as `baseUrl`, without the API's path.
-    #[must_use]
-    pub fn base_url(&self) -> &str {
-        &self.base_url
-    }
-
-    /// The token that is accepted now.
-    #[must_use]
-    pub fn token(&self) -> String {
-        self.gate.token()
-    }
-
-    /// Accepts another token from now on, and no longer the one before.
-    ///
-    /// # Errors
-    /// When the token cannot be sent as a bearer token.
-    pub fn set_token(&self, token: &str) -> Result<(), Error> {
-        check_token(token)?;
-        self.gate.set_token(token.to_owned());
-        Ok(())
-    }
-
-    /// Holds every answer back this long.
-    pub fn set_latency(&self, latency: Duration) {
-        self.gate.set_latency(latency);
-    }
-
-    /// What was answered since the start or the last reset.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.gate.stats()
-    }
-
-    /// Counts from zero again.
-    pub fn reset_stats(&self) {
-        self.gate.reset_stats();
-    }
-
     /// Everything that the account has now.
     #[must_use]
     pub fn truth(&self) -> Truth {
@@ -227,15 +175,35 @@ impl Scalr {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Data> {
-        self.data.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.data.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn change<T>(&self, change: impl FnOnce(&mut Data) -> T) -> T {
+        self.state.change(change)
+    }
+}
+
+impl Account {
     /// The one way to change data: what was sorted before is forgotten before anybody reads again.
     fn change<T>(&self, change: impl FnOnce(&mut Data) -> T) -> T {
         let mut data = self.data.write().unwrap_or_else(PoisonError::into_inner);
         self.orders.forget();
         change(&mut data)
     }
+}
+
+impl Turmoil for Account {
+    fn slide(&self, path: &str, place: usize) {
+        self.change(|data| {
+            if path.ends_with("/service-accounts") {
+                data.slide_programs(place)
+            } else {
+                data.slide_people(place)
+            }
+        });
+    }
+
+    fn vanish(&self, _: &str) {}
 }
 
 fn check_token(token: &str) -> Result<(), Error> {

@@ -89,7 +89,7 @@ async fn list_account_users(State(scalr): State<Scalr>, uri: Uri) -> Result<Resp
     let data = scalr.read();
     let account_id = data.truth.account_id.as_str();
     let users = &data.truth.users;
-    let order = scalr.orders.of("account-users", query.sort.as_deref(), users, compare_users);
+    let order = scalr.state.orders.of("account-users", query.sort.as_deref(), users, compare_users);
     let (window, page) = if !query.passes("account", account_id) {
         (query.page.over(0), Vec::new())
     } else if query.has("user") || query.has("status") {
@@ -146,7 +146,7 @@ async fn list_service_accounts(State(scalr): State<Scalr>, uri: Uri) -> Result<R
         return Err(Refusal::Forbidden);
     }
     let accounts = &truth.service_accounts;
-    let order = scalr.orders.of("service-accounts", query.sort.as_deref(), accounts, compare_accounts);
+    let order = scalr.state.orders.of("service-accounts", query.sort.as_deref(), accounts, compare_accounts);
     let (window, page) = select(&query, &order, accounts, |account| {
         query.passes("account", &truth.account_id)
             && query.passes("service-account", &account.id)

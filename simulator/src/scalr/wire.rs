@@ -9,7 +9,7 @@ use crate::generate::InSeconds;
 use crate::paging::Window;
 
 /// The media type of every answer, errors included.
-pub(super) const MEDIA_TYPE: &str = "application/vnd.api+json";
+pub(crate) const MEDIA_TYPE: &str = "application/vnd.api+json";
 
 /// The path below which the API lives.
 pub(super) const BASE: &str = "/api/iacp/v3";

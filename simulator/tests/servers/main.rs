@@ -4,6 +4,7 @@
 
 mod client;
 mod control;
+mod faults;
 mod planetscale;
 mod program;
 mod scalr;
