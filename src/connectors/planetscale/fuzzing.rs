@@ -57,7 +57,11 @@ fn team_members(body: &[u8]) {
     };
     let Some(taken) = take(&mut members, body) else { return };
     assert_eq!(taken.records.len(), taken.items.len(), "somebody is lost");
-    assert_eq!(members.outsiders.len(), taken.items.len(), "nobody is known, and yet somebody is no outsider");
+    assert_eq!(
+        members.outsiders.len(),
+        taken.items.len(),
+        "nobody is known, and yet somebody is no outsider"
+    );
 }
 
 fn organizations(body: &[u8]) {

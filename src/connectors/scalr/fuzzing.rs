@@ -1,4 +1,5 @@
 //! Scalr's part of [`super::super::fuzzing`].
+#![allow(clippy::panic, reason = "a fuzzer's entry panics where it finds something")]
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
