@@ -1,8 +1,8 @@
-# The steps of CI and the commands of the README, and nothing else. Needs Rust, Go, a C compiler and bash.
+# The steps of CI and the commands of the README, and nothing else. Needs Rust, Go, a C and C++ compiler and bash.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help tools build demo test lint crds clean
+.PHONY: help tools build demo test lint fuzz crds clean
 
 # Where there is no schema of Kubernetes' own kinds: kubeconform would download them. The API server of `make demo` and of
 # the tests reads them instead; kubeconform checks what it has schemas of, our own kinds.
@@ -28,6 +28,7 @@ test: tools lint ## Run every test there is, and all that lint checks
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	cargo test --locked --workspace 2>&1 | tee "$$log"; \
 	tools/count-tests "$$log"
+	tools/fuzz 4
 
 lint: build ## Check formatting, lints, generated files, examples, dependencies, and what no file should hold
 	cargo fmt --all --check
@@ -39,6 +40,9 @@ lint: build ## Check formatting, lints, generated files, examples, dependencies,
 	  -schema-location 'crds/schemas/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json' examples deploy
 	@tools/check-dependencies
 	@tools/check-files
+
+fuzz: ## Run each fuzzer for ten minutes; SECONDS=60 ENTRIES="token retry-after" changes that
+	tools/fuzz $(or $(SECONDS),600) $(ENTRIES)
 
 crds: build ## Make crds/ anew from the types
 	@"$(PROGRAMS)/connector-operator" crds --out crds

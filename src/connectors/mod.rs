@@ -4,6 +4,9 @@
 //! sent before it failed is thrown away by the caller.
 
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 mod paging;
 pub mod planetscale;

@@ -5,6 +5,9 @@
 //! pages can be fetched ahead without changing it. Records already sent cannot be taken back, so a listing that
 //! changed while it was read is not begun again here: the whole run is, by the caller.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
+
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 

@@ -6,6 +6,8 @@
 
 mod answer;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod options;
 mod policy;
 mod redaction;

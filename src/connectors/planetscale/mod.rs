@@ -4,6 +4,8 @@
 //! them is an empty list: what a 404 means is found out before it is reported.
 
 mod api;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod map;
 #[cfg(test)]
 mod tests;

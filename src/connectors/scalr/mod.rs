@@ -5,6 +5,8 @@
 //! account is found by its exact name first, every relation must name that account, and nobody at all is an error.
 
 mod api;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod map;
 #[cfg(test)]
 mod tests;
