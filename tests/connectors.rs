@@ -13,10 +13,12 @@ use std::time::Duration;
 use connector_operator::access::{
     AccountType, ProfileValue, Record, Resource, ResourceKind, Status, User, channel,
 };
-use connector_operator::connectors::http::{ClientOptions, HostPolicy};
+use connector_operator::api::{Class, Reason};
+use connector_operator::connectors::http::{Allowances, ClientOptions, HostPolicy};
 use connector_operator::connectors::planetscale::{PlanetScale, PlanetScaleSettings};
 use connector_operator::connectors::scalr::{Scalr, ScalrSettings};
-use connector_operator::connectors::{Class, Connector, ReadError, Upstream};
+use connector_operator::connectors::{Connector, ReadError, Upstream};
+use connector_operator::sync::{Credential, Failure};
 use connector_simulator::{
     ObjectId, OrganizationSize, PlanetScaleConfig, PlanetScaleSimulator, ScalrConfig, ScalrSimulator,
     planetscale, scalr,
@@ -24,7 +26,18 @@ use connector_simulator::{
 use jiff::Timestamp;
 
 fn options() -> ClientOptions {
-    ClientOptions::new(HostPolicy::default().with_loopback(true))
+    ClientOptions {
+        allowances: Allowances::new(Some(0)),
+        ..ClientOptions::new(HostPolicy::default().with_loopback(true))
+    }
+}
+
+/// What the condition says of `error`, after checking that a person has to act before it is worth another try.
+fn waits_for_a_change(error: &ReadError) -> (Reason, String) {
+    let credential = Credential { name: "token", place: "key token of Secret acme".to_owned() };
+    let failure = Failure::read(error, &credential);
+    assert_eq!(failure.reason.class(), Some(Class::WaitForChange), "{error}");
+    (failure.reason, failure.message)
 }
 
 /// Everything that a connector has sent, by what it is.
@@ -177,7 +190,7 @@ async fn scalr_refusing_the_token_waits_for_another() {
     let (end, read) = read(&scalr(&simulator, "canary-5f1d3e9a")).await;
     let error = end.unwrap_err();
     assert!(matches!(error, ReadError::Unauthorized { .. }), "{error}");
-    assert_eq!(error.class(), Class::WaitForChange);
+    assert_eq!(waits_for_a_change(&error).0, Reason::Unauthorized);
     assert!(!format!("{error} {error:?}").contains("canary"));
     assert!(read.resources.is_empty());
 }
@@ -189,6 +202,7 @@ async fn scalr_without_the_account_says_so() {
     let (end, _) = read(&scalr(&simulator, &simulator.token())).await;
     let error = end.unwrap_err();
     assert!(error.to_string().contains("no account named `acme`"), "{error}");
+    assert_eq!(waits_for_a_change(&error).0, Reason::AccountNotFound);
 }
 
 fn planetscale(simulator: &PlanetScaleSimulator, token: &str) -> PlanetScale {
@@ -282,8 +296,10 @@ async fn planetscale_without_the_grant_is_no_empty_organization() {
     simulator.set_granted("org-2", false).unwrap();
     let (end, _) = read(&planetscale(&simulator, &simulator.token())).await;
     let error = end.unwrap_err();
-    assert!(error.to_string().contains("needs the access grant read_organization"), "{error}");
-    assert_eq!(error.class(), Class::WaitForChange);
+    let (reason, message) = waits_for_a_change(&error);
+    assert_eq!(reason, Reason::MissingGrant);
+    let remedy = "Give the token in key token of Secret acme the access grant read_organization on the organization org-2.";
+    assert!(message.contains(remedy), "{message}");
 }
 
 #[tokio::test]
@@ -300,8 +316,8 @@ async fn planetscale_refusing_the_token_waits_for_another() {
 async fn planetscale_with_nobody_in_it_is_an_error() {
     let simulator = planetscale_of(Vec::new()).await;
     let (end, _) = read(&planetscale(&simulator, &simulator.token())).await;
-    assert!(matches!(end, Err(ReadError::Empty(_))), "{end:?}");
+    assert_eq!(waits_for_a_change(&end.unwrap_err()).0, Reason::NoOrganizations);
     simulator.add_organization(&OrganizationSize::several(1, 0, 0, 0)[0]).unwrap();
     let (end, _) = read(&planetscale(&simulator, &simulator.token())).await;
-    assert!(matches!(end, Err(ReadError::Empty(_))), "{end:?}");
+    assert_eq!(waits_for_a_change(&end.unwrap_err()).0, Reason::EmptyOrganization);
 }

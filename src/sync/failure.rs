@@ -98,13 +98,38 @@ fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
         ReadError::Forbidden { .. } => {
             (Reason::Forbidden, format!("Give that access to {credential}, or to the user it belongs to."))
         }
-        ReadError::NotFound(_) => (
+        ReadError::MissingGrant { grant, .. } => {
+            (Reason::MissingGrant, format!("Give {credential} {grant}. {STAYS}"))
+        }
+        ReadError::AccountNotFound(_) => (
             Reason::AccountNotFound,
             format!("Check the account's name, and that {credential} belongs to it."),
         ),
-        ReadError::Empty(_) => (
-            Reason::EmptyAccount,
-            format!("Nothing was published; check that {credential} may read all of the account."),
+        ReadError::AccountAmbiguous(_) => (
+            Reason::AccountAmbiguous,
+            format!(
+                "Put into {} a token of a user who belongs to only one of them. {STAYS}",
+                credential.place
+            ),
+        ),
+        ReadError::EmptyAccount(_) => {
+            (Reason::EmptyAccount, format!("Let {credential} read the users of the account. {STAYS}"))
+        }
+        ReadError::NoOrganizations(_) => (
+            Reason::NoOrganizations,
+            format!(
+                "Give {credential} the access grant read_organization on each organization to read. {STAYS}"
+            ),
+        ),
+        ReadError::EmptyOrganization(_) => (
+            Reason::EmptyOrganization,
+            format!("Check in PlanetScale that the organization shows its members to {credential}. {STAYS}"),
+        ),
+        ReadError::OrganizationGone(_) => (
+            Reason::OrganizationGone,
+            format!(
+                "If it was deleted, or taken away from {credential}, the next run reads without it. {STAYS}"
+            ),
         ),
         ReadError::Unreachable { .. } => {
             (Reason::Unreachable, format!("Check the address, DNS, proxy and network policy. {STAYS}"))
@@ -133,8 +158,13 @@ fn was_authenticated(error: &ReadError) -> bool {
     matches!(
         error,
         ReadError::Forbidden { .. }
-            | ReadError::NotFound(_)
-            | ReadError::Empty(_)
+            | ReadError::MissingGrant { .. }
+            | ReadError::AccountNotFound(_)
+            | ReadError::AccountAmbiguous(_)
+            | ReadError::EmptyAccount(_)
+            | ReadError::NoOrganizations(_)
+            | ReadError::EmptyOrganization(_)
+            | ReadError::OrganizationGone(_)
             | ReadError::ListingChanged { .. }
             | ReadError::SinkClosed(_)
     )

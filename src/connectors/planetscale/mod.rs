@@ -11,6 +11,7 @@ mod users;
 mod visitors;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -61,8 +62,12 @@ const ADMIN: &str = "admin";
 
 const ORGANIZATIONS: [&str; 2] = ["v1", "organizations"];
 
-const VENDOR: Vendor =
-    Vendor { name: "PlanetScale", accept: "application/json", error_text: api::error_text };
+const VENDOR: Vendor = Vendor {
+    name: "PlanetScale",
+    accept: "application/json",
+    error_text: api::error_text,
+    requests_per_minute: NonZeroU32::new(300).unwrap(),
+};
 
 /// Where PlanetScale's API is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,8 +103,8 @@ impl PlanetScale {
         self.list_organizations(&mut organizations, records).await?;
         let mut found = organizations.found;
         if found.is_empty() {
-            return Err(ReadError::Empty(format!(
-                "the service token reaches no organization at {}: it needs the access grant read_organization",
+            return Err(ReadError::NoOrganizations(format!(
+                "the service token reaches no organization at {}",
                 self.client.host()
             )));
         }
@@ -150,7 +155,7 @@ impl PlanetScale {
         let mut members = Members { organization, roles, users };
         let read = walk(&self.client, &listing(&what, &path), &mut members, records).await;
         match read {
-            Ok(0) => Err(ReadError::Empty(format!(
+            Ok(0) => Err(ReadError::EmptyOrganization(format!(
                 "the PlanetScale organization {} shows not a single member, though it must have an administrator",
                 organization.title
             ))),
@@ -250,8 +255,8 @@ impl PlanetScale {
                 _ => {}
             }
         }
-        let what = format!("{what}, for which a service token needs the access grant read_organization");
-        ReadError::Forbidden { vendor, what, request, status, detail }
+        let grant = format!("the access grant read_organization on the organization {}", organization.title);
+        ReadError::MissingGrant { vendor, what, request, status, detail, grant }
     }
 
     /// As [`Self::explain`], and a 404 may also stand for a team that is gone.
@@ -263,7 +268,7 @@ impl PlanetScale {
         records: &RecordSender,
     ) -> ReadError {
         let explained = self.explain(error, organization, records).await;
-        if !matches!(explained, ReadError::Forbidden { status: 404, .. }) {
+        if !matches!(explained, ReadError::MissingGrant { status: 404, .. }) {
             return explained;
         }
         let path = ["v1", "organizations", &organization.name, "teams", &team.slug];
@@ -321,10 +326,10 @@ impl Connector for PlanetScale {
 }
 
 fn gone(organization: &Place) -> ReadError {
-    ReadError::ListingChanged {
-        listing: "the organizations".to_owned(),
-        problem: format!("{} is no longer among them", organization.title),
-    }
+    ReadError::OrganizationGone(format!(
+        "the organization {} was among those that the service token reaches, and is no longer",
+        organization.title
+    ))
 }
 
 fn listing<'a>(what: &'a str, path: &'a [&'a str]) -> Listing<'a> {

@@ -10,6 +10,7 @@ mod map;
 mod tests;
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -38,8 +39,12 @@ pub const USER: ResourceType = ResourceType {
 /// does not know `include`, and one request per user would take the vendor's allowance for hours.
 const MOST_LEFT_OUT: usize = 1_000;
 
-const VENDOR: Vendor =
-    Vendor { name: "Scalr", accept: "application/vnd.api+json", error_text: api::error_text };
+const VENDOR: Vendor = Vendor {
+    name: "Scalr",
+    accept: "application/vnd.api+json",
+    error_text: api::error_text,
+    requests_per_minute: NonZeroU32::new(250).unwrap(),
+};
 
 /// Which account to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,10 +96,10 @@ impl Scalr {
         let mut found = named.found.into_iter();
         match (found.next(), found.next()) {
             (Some(only), None) => Ok(only),
-            (None, _) => Err(ReadError::NotFound(format!(
+            (None, _) => Err(ReadError::AccountNotFound(format!(
                 "{host} shows this token no account named `{account}`: the name is wrong, or the token is of another account"
             ))),
-            (Some(_), Some(_)) => Err(ReadError::NotFound(format!(
+            (Some(_), Some(_)) => Err(ReadError::AccountAmbiguous(format!(
                 "{host} shows this token several accounts named `{account}`"
             ))),
         }
@@ -111,8 +116,8 @@ impl Scalr {
         let count =
             walk(&self.client, &listing("the account's users", &path, &query), &mut people, records).await?;
         if count == 0 {
-            return Err(ReadError::Empty(format!(
-                "the Scalr account {} shows not a single user, though it must have an owner: may the token read users?",
+            return Err(ReadError::EmptyAccount(format!(
+                "the Scalr account {} shows not a single user, though it must have an owner",
                 self.account
             )));
         }
