@@ -11,13 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use connector_operator::access::{
-    AccountType, ProfileValue, Record, Resource, ResourceKind, Status, User, channel,
+    AccountType, EntitlementId, ProfileValue, Record, RecordId, Resource, ResourceId, ResourceKind, Status,
+    User, channel,
 };
 use connector_operator::api::{Class, Reason};
 use connector_operator::connectors::http::{Allowances, ClientOptions, HostPolicy};
 use connector_operator::connectors::planetscale::{PlanetScale, PlanetScaleSettings};
 use connector_operator::connectors::scalr::{Scalr, ScalrSettings};
-use connector_operator::connectors::{Connector, ReadError, Upstream};
+use connector_operator::connectors::{Connector, LookUp, ReadError, Upstream};
 use connector_operator::sync::{Credential, Failure};
 use connector_simulator::{
     ObjectId, OrganizationSize, PlanetScaleConfig, PlanetScaleSimulator, ScalrConfig, ScalrSimulator,
@@ -320,4 +321,86 @@ async fn planetscale_with_nobody_in_it_is_an_error() {
     simulator.add_organization(&OrganizationSize::several(1, 0, 0, 0)[0]).unwrap();
     let (end, _) = read(&planetscale(&simulator, &simulator.token())).await;
     assert_eq!(waits_for_a_change(&end.unwrap_err()).0, Reason::EmptyOrganization);
+}
+
+fn user(id: impl ToString) -> ResourceId {
+    ResourceId::new("user", id.to_string())
+}
+
+fn resources(ids: impl IntoIterator<Item = ResourceId>) -> LookUp {
+    let mut ids: Vec<_> = ids.into_iter().map(RecordId::Resource).collect();
+    ids.sort();
+    LookUp::Found(ids)
+}
+
+#[tokio::test]
+async fn scalr_is_asked_for_users_one_by_one() {
+    let simulator = scalr_of(30, 4).await;
+    let before = simulator.truth();
+    let gone = simulator.remove_user(&before.users[7].id).unwrap().id;
+    simulator.disable_user(&before.users[8].id).unwrap();
+    let program = simulator.remove_service_account(&before.service_accounts[2].id).unwrap().id;
+    let there = [&before.users[8].id, &before.users[29].id, &before.service_accounts[3].id];
+    let missing: Vec<_> =
+        there.into_iter().chain([&gone, &program]).map(|id| RecordId::Resource(user(id))).collect();
+    let connector = scalr(&simulator, &simulator.token());
+    let LookUp::Found(mut found) = connector.look_up(&missing).await.unwrap() else { panic!("impossible") };
+    found.sort();
+    assert_eq!(LookUp::Found(found), resources(there.map(user)));
+    let error = scalr(&simulator, "canary").look_up(&missing).await.unwrap_err();
+    assert!(matches!(error, ReadError::Unauthorized { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn planetscale_is_asked_for_members_and_teams_by_themselves() {
+    let simulator = planetscale_of(OrganizationSize::several(2, 20, 3, 6)).await;
+    let before = simulator.truth();
+    let organization = &before.organizations[0];
+    let (team, other) = (&organization.teams[0], &organization.teams[1]);
+    let id = |user: &planetscale::User| user.id.to_string();
+    // Who is a member of the first organization only, and in neither of the teams.
+    let elsewhere = |user: &planetscale::User| {
+        before.organizations[1].members.iter().any(|member| member.user.id == user.id)
+            || [team, other].iter().any(|team| team.members.iter().any(|member| member.id == user.id))
+    };
+    let mut members = organization.members.iter().filter(|member| !elsewhere(&member.user));
+    let (gone, promoted) = (&members.next().unwrap().user, &members.next().unwrap().user);
+    let (left, stays) = (&team.members[0], &team.members[1]);
+    simulator.remove_member("org-1", &id(gone)).unwrap();
+    simulator.set_role("org-1", &id(promoted), "owner_to_be").unwrap();
+    simulator.remove_team_member("org-1", &team.slug, &id(left)).unwrap();
+    simulator.remove_team("org-1", &other.slug).unwrap();
+
+    let of_organization = |slug: &str, user: &planetscale::User| RecordId::Grant {
+        entitlement: EntitlementId::new(ResourceId::new("organization", organization.id.to_string()), slug),
+        principal: self::user(user.id),
+    };
+    let of_team = |team: &planetscale::TeamTruth, user: &planetscale::User| RecordId::Grant {
+        entitlement: EntitlementId::new(ResourceId::new("team", team.id.to_string()), "member"),
+        principal: self::user(user.id),
+    };
+    let team_id =
+        |team: &planetscale::TeamTruth| RecordId::Resource(ResourceId::new("team", team.id.to_string()));
+    let missing = [
+        of_organization("member", gone),
+        RecordId::Resource(user(gone.id)),
+        of_organization("member", promoted),
+        of_team(team, left),
+        of_team(team, stays),
+        of_team(other, left),
+        team_id(other),
+    ];
+    let answer = planetscale(&simulator, &simulator.token()).look_up(&missing).await.unwrap();
+    let mut there = vec![
+        RecordId::Resource(user(promoted.id)),
+        of_organization("owner_to_be", promoted),
+        team_id(team),
+        of_team(team, stays),
+    ];
+    there.sort();
+    assert_eq!(answer, LookUp::Found(there));
+
+    simulator.set_granted("org-1", false).unwrap();
+    let answer = planetscale(&simulator, &simulator.token()).look_up(&missing[..3]).await.unwrap();
+    assert_eq!(answer, LookUp::Impossible, "a 404 without the grant is nobody's absence");
 }

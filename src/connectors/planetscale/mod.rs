@@ -4,6 +4,7 @@
 //! them is an empty list: what a 404 means is found out before it is reported.
 
 mod api;
+mod look_up;
 mod map;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::http::{ClientOptions, Credential, Get, UpstreamClient, Vendor};
+use super::http::{Answer, ClientOptions, Credential, Get, UpstreamClient, Vendor};
 use super::paging::{IdSet, Listing, PAGE_SIZE, Totals, Visitor, walk};
 use super::{ConfigError, Connector, LookUp, ReadError, Upstream};
 use crate::access::guard::Scoping;
@@ -101,7 +102,10 @@ impl PlanetScale {
     async fn organizations(&self, records: &RecordSender) -> Result<Vec<Place>, ReadError> {
         let mut organizations = Organizations::default();
         self.list_organizations(&mut organizations, records).await?;
-        let mut found = organizations.found;
+        self.in_order(organizations.found)
+    }
+
+    fn in_order(&self, mut found: Vec<Place>) -> Result<Vec<Place>, ReadError> {
         if found.is_empty() {
             return Err(ReadError::NoOrganizations(format!(
                 "the service token reaches no organization at {}",
@@ -165,11 +169,21 @@ impl PlanetScale {
     }
 
     async fn teams(&self, organization: &Place, records: &RecordSender) -> Result<Vec<TeamPlace>, ReadError> {
+        let mut teams = Teams::of(organization);
+        self.list_teams(organization, &mut teams, records).await?;
+        Ok(teams.found)
+    }
+
+    async fn list_teams<V: Visitor>(
+        &self,
+        organization: &Place,
+        visitor: &mut V,
+        records: &RecordSender,
+    ) -> Result<(), ReadError> {
         let what = format!("the teams of the organization {}", organization.title);
         let path = ["v1", "organizations", &organization.name, "teams"];
-        let mut teams = Teams { organization, ids: IdSet::default(), found: Vec::new() };
-        match walk(&self.client, &listing(&what, &path), &mut teams, records).await {
-            Ok(_) => Ok(teams.found),
+        match walk(&self.client, &listing(&what, &path), visitor, records).await {
+            Ok(_) => Ok(()),
             Err(error) => Err(self.explain(error, organization, records).await),
         }
     }
@@ -221,26 +235,26 @@ impl PlanetScale {
         mut members: Members<'_>,
         records: &RecordSender,
     ) -> Result<(), ReadError> {
-        let organization = members.organization;
-        let what = format!("a member of the organization {}", organization.title);
-        let path = ["v1", "organizations", &organization.name, "members", id];
-        let answer = match self.client.get(&Get { what: &what, path: &path, query: &[] }).await {
-            Err(ReadError::Forbidden { .. }) => {
-                return Err(ReadError::ListingChanged {
-                    listing: format!("the members of the organization {}", organization.title),
-                    problem: format!("the user {id} is in one of its teams, but not in the organization"),
-                });
-            }
-            answer => answer?,
+        let listing = format!("the members of the organization {}", members.organization.title);
+        let Some(answer) = self.ask_for_member(members.organization, id).await? else {
+            let problem = format!("the user {id} is in one of its teams, but not in the organization");
+            return Err(ReadError::ListingChanged { listing, problem });
         };
-        let membership = answer.decode::<Membership<'_>>()?;
-        if *membership.user.id != *id {
-            return Err(answer.unexpected("it is another user than the one asked for"));
-        }
+        let membership = membership_of(&answer, id)?;
         let mut made = Vec::new();
         members.is_new(id);
-        members.add(&membership, &mut made).map_err(|fault| fault.into_error(&answer, &what))?;
+        members.add(&membership, &mut made).map_err(|fault| fault.into_error(&answer, &listing))?;
         Ok(records.send(made).await?)
+    }
+
+    /// The answer to who the member `id` of `organization` is; `None` where it is 404.
+    async fn ask_for_member(&self, organization: &Place, id: &str) -> Result<Option<Answer>, ReadError> {
+        let what = format!("a member of the organization {}", organization.title);
+        let path = ["v1", "organizations", &organization.name, "members", id];
+        match self.client.get(&Get { what: &what, path: &path, query: &[] }).await {
+            Err(ReadError::Forbidden { status: 404, .. }) => Ok(None),
+            answer => answer.map(Some),
+        }
     }
 
     /// What a refusal in `organization` means. A 404 may stand for a wrong token or an organization that is gone,
@@ -309,8 +323,8 @@ impl Connector for PlanetScale {
         Scoping::Roles { owner: ORGANIZATION.id, administrator: ADMIN }
     }
 
-    async fn look_up(&self, _: &[RecordId]) -> Result<LookUp, ReadError> {
-        Ok(LookUp::Impossible)
+    async fn look_up(&self, missing: &[RecordId]) -> Result<LookUp, ReadError> {
+        self.look_up_records(missing).await
     }
 
     async fn read(&self, records: &RecordSender) -> Result<Upstream, ReadError> {
@@ -323,6 +337,15 @@ impl Connector for PlanetScale {
         let ids: Vec<_> = organizations.into_iter().map(|organization| organization.id.id).collect();
         Ok(Upstream { account_id: ids.join(",") })
     }
+}
+
+/// The membership in `answer`, which must be that of the user `id`.
+fn membership_of<'a>(answer: &'a Answer, id: &str) -> Result<Membership<'a>, ReadError> {
+    let membership: Membership<'_> = answer.decode()?;
+    if *membership.user.id != *id {
+        return Err(answer.unexpected("it is another user than the one asked for"));
+    }
+    Ok(membership)
 }
 
 fn gone(organization: &Place) -> ReadError {

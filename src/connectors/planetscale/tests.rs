@@ -1,5 +1,7 @@
 //! The connector against a server that answers as it is told.
 
+mod look_up;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 

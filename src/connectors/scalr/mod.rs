@@ -5,6 +5,7 @@
 //! account is found by its exact name first, every relation must name that account, and nobody at all is an error.
 
 mod api;
+mod look_up;
 mod map;
 #[cfg(test)]
 mod tests;
@@ -165,8 +166,8 @@ impl Connector for Scalr {
         Scoping::Users
     }
 
-    async fn look_up(&self, _: &[RecordId]) -> Result<LookUp, ReadError> {
-        Ok(LookUp::Impossible)
+    async fn look_up(&self, missing: &[RecordId]) -> Result<LookUp, ReadError> {
+        self.look_up_users(missing).await
     }
 
     async fn read(&self, records: &RecordSender) -> Result<Upstream, ReadError> {
