@@ -292,6 +292,32 @@ async fn planetscale_is_asked_four_things_at_once_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_long_listing_is_read_four_pages_at_once_and_no_page_twice() {
+    let simulator = planetscale_of(OrganizationSize::several(1, 3_000, 0, 0)).await;
+    simulator.set_latency(Duration::from_millis(20));
+    let (end, read) = read(&planetscale(&simulator, &simulator.token())).await;
+    assert!(end.is_ok());
+    compare(&read, &simulator.truth());
+    assert_eq!((simulator.stats().total(), simulator.stats().max_in_flight), (2 + 30 + 1, 4));
+}
+
+#[tokio::test]
+async fn connectors_with_one_credential_ask_four_things_at_once_between_them() {
+    let simulator = planetscale_of(OrganizationSize::several(1, 600, 3, 150)).await;
+    simulator.set_latency(Duration::from_millis(10));
+    let options = options();
+    let connectors: Vec<_> = (0..20)
+        .map(|_| {
+            let settings = PlanetScaleSettings { api_url: simulator.base_url().parse().unwrap() };
+            PlanetScale::new(settings, simulator.token().into(), options.clone()).unwrap()
+        })
+        .collect();
+    let readings = futures::future::join_all(connectors.iter().map(|connector| read(connector))).await;
+    assert!(readings.iter().all(|(end, _)| end.is_ok()));
+    assert_eq!(simulator.stats().max_in_flight, 4);
+}
+
+#[tokio::test]
 async fn planetscale_without_the_grant_is_no_empty_organization() {
     let simulator = planetscale_of(OrganizationSize::several(2, 30, 2, 5)).await;
     simulator.set_granted("org-2", false).unwrap();

@@ -80,21 +80,11 @@ pub enum ReadError {
         detail: String,
     },
     /// The credential lacks a right that the vendor has a name for.
-    #[error(
-        "{vendor} does not let the credential read {what}: {request} answered {status} {detail}, and it needs {grant}"
-    )]
+    #[error("{refusal}")]
     MissingGrant {
-        /// The vendor.
-        vendor: &'static str,
-        /// What was to be read, such as `the members of the organization acme`.
-        what: String,
-        /// What was asked.
-        request: String,
-        /// The HTTP status.
-        status: u16,
-        /// The vendor's own words and request id.
-        detail: String,
-        /// What it needs, and where, such as `the access grant read_organization on the organization acme`.
+        /// How the upstream refused.
+        refusal: Box<ReadError>,
+        /// What the credential needs, and where, such as `the access grant read_organization on the organization acme`.
         grant: String,
     },
     /// No account has the name.

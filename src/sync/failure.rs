@@ -194,3 +194,37 @@ fn sentence(problem: &str, remedy: &str) -> String {
         None => format!("{problem}. {remedy}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::api::Class;
+
+    #[rstest]
+    #[case(ReadError::AccountNotFound("x".to_owned()), Reason::AccountNotFound, "belongs to it")]
+    #[case(ReadError::AccountAmbiguous("x".to_owned()), Reason::AccountAmbiguous, "address")]
+    #[case(ReadError::EmptyAccount("x".to_owned()), Reason::EmptyAccount, "read the users")]
+    #[case(ReadError::NoOrganizations("x".to_owned()), Reason::NoOrganizations, "read_organization on each")]
+    #[case(ReadError::EmptyOrganization("x".to_owned()), Reason::EmptyOrganization, "shows its members")]
+    fn what_only_a_person_can_mend_says_how_and_waits_for_them(
+        #[case] error: ReadError,
+        #[case] reason: Reason,
+        #[case] remedy: &str,
+    ) {
+        let credential = Credential { name: "API token", place: "key api-token of Secret acme".to_owned() };
+        let failure = Failure::read(&error, &credential);
+        assert_eq!((failure.reason, reason.class()), (reason, Some(Class::WaitForChange)));
+        assert!(failure.message.contains(remedy), "{}", failure.message);
+        assert!(failure.authenticated, "somebody who shows an answer has taken the credential");
+    }
+
+    #[test]
+    fn an_organization_that_went_is_read_without_the_next_time() {
+        let credential = Credential { name: "API token", place: "key api-token of Secret acme".to_owned() };
+        let failure = Failure::read(&ReadError::OrganizationGone("it went".to_owned()), &credential);
+        assert_eq!(failure.reason.class(), Some(Class::Retry));
+        assert!(failure.message.contains("the next run reads without it"), "{}", failure.message);
+    }
+}

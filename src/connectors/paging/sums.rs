@@ -24,10 +24,11 @@ impl Sums {
 
     /// Adds the page that came when page `asked` was asked for, with `items` items. Returns the next to ask for.
     pub(super) fn accept(&mut self, asked: u64, mark: PageMark, items: u64) -> Result<Option<u64>, Fault> {
+        // First, since a listing that has shrunk may give its last page for one that is no longer there.
+        self.check_total(asked, mark.total)?;
         if mark.current != asked {
             return Err(Fault::Unexpected(format!("page {asked} was asked for, page {} came", mark.current)));
         }
-        self.check_total(asked, mark.total)?;
         self.items += items;
         let Some(next) = mark.next else {
             self.check_items()?;
@@ -126,6 +127,7 @@ mod tests {
 
     #[rstest]
     #[case::the_total_moves(&[(mark(1, Some(2), Some(5)), 3), (mark(2, None, Some(4)), 1)], "had 5 items")]
+    #[case::the_last_page_for_one_that_is_gone(&[(mark(1, Some(2), Some(5)), 3), (mark(1, None, Some(3)), 3)], "had 5 items")]
     #[case::too_few(&[(mark(1, None, Some(5)), 3)], "says that it has 5 items, and 3 came")]
     #[case::too_many(&[(mark(1, None, Some(2)), 3)], "says that it has 2 items, and 3 came")]
     fn a_listing_that_contradicts_itself_has_changed(

@@ -260,7 +260,7 @@ impl PlanetScale {
     /// What a refusal in `organization` means. A 404 may stand for a wrong token or an organization that is gone,
     /// and `/organizations` tells them from a grant that is missing.
     async fn explain(&self, error: ReadError, organization: &Place, records: &RecordSender) -> ReadError {
-        let ReadError::Forbidden { vendor, what, request, status, detail } = error else { return error };
+        let ReadError::Forbidden { status, .. } = error else { return error };
         if status == 404 {
             let mut still = OrganizationIds::default();
             match self.list_organizations(&mut still, records).await {
@@ -270,7 +270,7 @@ impl PlanetScale {
             }
         }
         let grant = format!("the access grant read_organization on the organization {}", organization.title);
-        ReadError::MissingGrant { vendor, what, request, status, detail, grant }
+        ReadError::MissingGrant { refusal: Box::new(error), grant }
     }
 
     /// As [`Self::explain`], and a 404 may also stand for a team that is gone.
@@ -281,8 +281,9 @@ impl PlanetScale {
         team: &TeamPlace,
         records: &RecordSender,
     ) -> ReadError {
+        let may_be_gone = matches!(error, ReadError::Forbidden { status: 404, .. });
         let explained = self.explain(error, organization, records).await;
-        if !matches!(explained, ReadError::MissingGrant { status: 404, .. }) {
+        if !may_be_gone || !matches!(explained, ReadError::MissingGrant { .. }) {
             return explained;
         }
         let path = ["v1", "organizations", &organization.name, "teams", &team.slug];

@@ -229,7 +229,9 @@ async fn a_missing_grant_is_told_as_one(
     let run =
         run(move |asked| (asked.path == path).then(|| Reply::of(status, "application/json", "{}"))).await;
     let error = run.error();
-    assert!(error.contains("needs the access grant read_organization") && error.contains(path), "{error}");
+    let Err(ReadError::MissingGrant { grant, .. }) = &run.end else { panic!("{error}") };
+    assert_eq!(grant, "the access grant read_organization on the organization acme");
+    assert!(error.contains(path), "{error}");
     assert_eq!(
         run.server.paths().iter().filter(|path| *path == ORGS).count(),
         if status == 404 { 2 } else { 1 }
@@ -269,7 +271,7 @@ async fn a_404_for_a_team_is_a_team_that_is_gone_or_hidden() {
         _ => None,
     })
     .await;
-    assert!(hidden.error().contains("read_organization"), "{}", hidden.error());
+    assert!(matches!(hidden.end, Err(ReadError::MissingGrant { .. })), "{}", hidden.error());
 }
 
 #[rstest]

@@ -98,6 +98,18 @@ impl Scalr {
         Ok(Sought::Nowhere)
     }
 
+    /// What it means that the user `id`, whom the listing has named, was refused.
+    pub(super) async fn hidden_or_gone(&self, account: &str, id: &str, refusal: ReadError) -> ReadError {
+        match self.filtered(account, Place::People, id).await {
+            Ok(Filtered::Nobody) => ReadError::ListingChanged {
+                listing: "the account's users".to_owned(),
+                problem: format!("the user {id} is no longer among them"),
+            },
+            Ok(_) => refusal,
+            Err(error) => error,
+        }
+    }
+
     async fn filtered(&self, account: &str, place: Place, id: &str) -> Result<Filtered, ReadError> {
         // Two, so that a filter that is ignored shows.
         let query = [("filter[account]", account), (place.filter(), id), ("page[size]", "2")];

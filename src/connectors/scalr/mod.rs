@@ -123,16 +123,22 @@ impl Scalr {
             )));
         }
         stream::iter(people.left_out)
-            .map(|(id, membership)| self.person(id, membership))
+            .map(|(id, membership)| self.person(account, id, membership))
             .buffered(self.client.requests_in_flight())
             .try_for_each(|person| async { Ok(records.send(vec![person]).await?) })
             .await
     }
 
     /// One person whom the listing named but did not include.
-    async fn person(&self, id: String, membership: Membership) -> Result<Record, ReadError> {
+    async fn person(&self, account: &str, id: String, membership: Membership) -> Result<Record, ReadError> {
         let path = ["api", "iacp", "v3", "users", &id];
-        let answer = self.client.get(&Get { what: "a user of the account", path: &path, query: &[] }).await?;
+        let answer =
+            match self.client.get(&Get { what: "a user of the account", path: &path, query: &[] }).await {
+                Err(refusal @ ReadError::Forbidden { status: 404, .. }) => {
+                    return Err(self.hidden_or_gone(account, &id, refusal).await);
+                }
+                answer => answer?,
+            };
         let user = answer.decode::<One<User<'_>>>()?.data;
         if *user.id != *id {
             return Err(answer.unexpected("it is another user than the one asked for"));

@@ -144,6 +144,18 @@ async fn service_accounts_are_skipped_only_where_the_quotas_say_that_there_are_n
 }
 
 #[tokio::test]
+async fn a_user_who_went_before_they_could_be_asked_for_is_a_listing_that_changed() {
+    let run = run(|asked| {
+        let listed = !asked.query.contains_key("filter[user]");
+        let relations = [relation("user-a")];
+        (asked.path == PEOPLE).then(|| json_api(whole(if listed { &relations } else { &[] }, &[])))
+    })
+    .await;
+    assert!(matches!(run.end, Err(ReadError::ListingChanged { .. })), "{}", run.error());
+    assert!(run.error().contains("the user user-a is no longer among them"), "{}", run.error());
+}
+
+#[tokio::test]
 async fn a_user_who_is_not_included_is_asked_for() {
     let run = run(|asked| match asked.path.as_str() {
         PEOPLE => Some(json_api(whole(&[relation("user-a"), relation("user-b")], &[user("user-b")]))),
