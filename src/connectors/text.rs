@@ -76,8 +76,12 @@ pub(super) fn is_id(id: &str) -> bool {
 
 /// `text` on one line: no control or text-direction characters, no space around it, at most `max` bytes.
 pub(super) fn clean(text: &str, max: usize) -> String {
+    let text = text.trim();
+    if text.len() <= max && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text.to_owned();
+    }
     let mut line = String::with_capacity(text.len().min(max));
-    for character in text.trim().chars() {
+    for character in text.chars() {
         let character = if is_invisible(character) { ' ' } else { character };
         if line.len() + character.len_utf8() > max {
             break;

@@ -107,10 +107,7 @@ fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
         ),
         ReadError::AccountAmbiguous(_) => (
             Reason::AccountAmbiguous,
-            format!(
-                "Put into {} a token of a user who belongs to only one of them. {STAYS}",
-                credential.place
-            ),
+            format!("Correct the account's name, or the address if it is not Scalr's own. {STAYS}"),
         ),
         ReadError::EmptyAccount(_) => {
             (Reason::EmptyAccount, format!("Let {credential} read the users of the account. {STAYS}"))
