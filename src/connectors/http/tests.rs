@@ -160,6 +160,7 @@ async fn a_redirect_is_an_error_and_nothing_is_sent_after_it(#[case] status: u16
 #[case(Reply::of(200, "", "{}"), "its content type is ``")]
 #[case(Reply::json(r#"{"nom": 1}"#), "missing field `name`")]
 #[case(Reply::json(r#"[]"#), "is no object")]
+#[case(Reply::json("").with_body(b"{\"name\": \"\xff\"}".to_vec()), "it is not UTF-8")]
 #[case(ok().with_header("x-much", "m".repeat(33 << 10)), "its headers have")]
 #[tokio::test]
 async fn a_200_is_not_yet_an_answer(#[case] reply: Reply, #[case] because: &str) {
