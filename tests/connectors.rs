@@ -11,12 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use connector_operator::access::{
-    AccountType, ProfileValue, Record, Resource, ResourceKind, Status, User, channel,
+    AccountType, EntitlementId, ProfileValue, Record, RecordId, Resource, ResourceId, ResourceKind, Status,
+    User, channel,
 };
-use connector_operator::connectors::http::{ClientOptions, HostPolicy};
+use connector_operator::api::{Class, Reason};
+use connector_operator::connectors::http::{Allowances, ClientOptions, HostPolicy};
 use connector_operator::connectors::planetscale::{PlanetScale, PlanetScaleSettings};
 use connector_operator::connectors::scalr::{Scalr, ScalrSettings};
-use connector_operator::connectors::{Class, Connector, ReadError, Upstream};
+use connector_operator::connectors::{Connector, LookUp, ReadError, Upstream};
+use connector_operator::sync::{Credential, Failure};
 use connector_simulator::{
     ObjectId, OrganizationSize, PlanetScaleConfig, PlanetScaleSimulator, ScalrConfig, ScalrSimulator,
     planetscale, scalr,
@@ -24,7 +27,18 @@ use connector_simulator::{
 use jiff::Timestamp;
 
 fn options() -> ClientOptions {
-    ClientOptions::new(HostPolicy::default().with_loopback(true))
+    ClientOptions {
+        allowances: Allowances::new(Some(0)),
+        ..ClientOptions::new(HostPolicy::default().with_loopback(true))
+    }
+}
+
+/// What the condition says of `error`, after checking that a person has to act before it is worth another try.
+fn waits_for_a_change(error: &ReadError) -> (Reason, String) {
+    let credential = Credential { name: "token", place: "key token of Secret acme".to_owned() };
+    let failure = Failure::read(error, &credential);
+    assert_eq!(failure.reason.class(), Some(Class::WaitForChange), "{error}");
+    (failure.reason, failure.message)
 }
 
 /// Everything that a connector has sent, by what it is.
@@ -177,7 +191,7 @@ async fn scalr_refusing_the_token_waits_for_another() {
     let (end, read) = read(&scalr(&simulator, "canary-5f1d3e9a")).await;
     let error = end.unwrap_err();
     assert!(matches!(error, ReadError::Unauthorized { .. }), "{error}");
-    assert_eq!(error.class(), Class::WaitForChange);
+    assert_eq!(waits_for_a_change(&error).0, Reason::Unauthorized);
     assert!(!format!("{error} {error:?}").contains("canary"));
     assert!(read.resources.is_empty());
 }
@@ -189,6 +203,7 @@ async fn scalr_without_the_account_says_so() {
     let (end, _) = read(&scalr(&simulator, &simulator.token())).await;
     let error = end.unwrap_err();
     assert!(error.to_string().contains("no account named `acme`"), "{error}");
+    assert_eq!(waits_for_a_change(&error).0, Reason::AccountNotFound);
 }
 
 fn planetscale(simulator: &PlanetScaleSimulator, token: &str) -> PlanetScale {
@@ -277,13 +292,41 @@ async fn planetscale_is_asked_four_things_at_once_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_long_listing_is_read_four_pages_at_once_and_no_page_twice() {
+    let simulator = planetscale_of(OrganizationSize::several(1, 3_000, 0, 0)).await;
+    simulator.set_latency(Duration::from_millis(20));
+    let (end, read) = read(&planetscale(&simulator, &simulator.token())).await;
+    assert!(end.is_ok());
+    compare(&read, &simulator.truth());
+    assert_eq!((simulator.stats().total(), simulator.stats().max_in_flight), (2 + 30 + 1, 4));
+}
+
+#[tokio::test]
+async fn connectors_with_one_credential_ask_four_things_at_once_between_them() {
+    let simulator = planetscale_of(OrganizationSize::several(1, 600, 3, 150)).await;
+    simulator.set_latency(Duration::from_millis(10));
+    let options = options();
+    let connectors: Vec<_> = (0..20)
+        .map(|_| {
+            let settings = PlanetScaleSettings { api_url: simulator.base_url().parse().unwrap() };
+            PlanetScale::new(settings, simulator.token().into(), options.clone()).unwrap()
+        })
+        .collect();
+    let readings = futures::future::join_all(connectors.iter().map(|connector| read(connector))).await;
+    assert!(readings.iter().all(|(end, _)| end.is_ok()));
+    assert_eq!(simulator.stats().max_in_flight, 4);
+}
+
+#[tokio::test]
 async fn planetscale_without_the_grant_is_no_empty_organization() {
     let simulator = planetscale_of(OrganizationSize::several(2, 30, 2, 5)).await;
     simulator.set_granted("org-2", false).unwrap();
     let (end, _) = read(&planetscale(&simulator, &simulator.token())).await;
     let error = end.unwrap_err();
-    assert!(error.to_string().contains("needs the access grant read_organization"), "{error}");
-    assert_eq!(error.class(), Class::WaitForChange);
+    let (reason, message) = waits_for_a_change(&error);
+    assert_eq!(reason, Reason::MissingGrant);
+    let remedy = "Give the token in key token of Secret acme the access grant read_organization on the organization org-2.";
+    assert!(message.contains(remedy), "{message}");
 }
 
 #[tokio::test]
@@ -300,8 +343,90 @@ async fn planetscale_refusing_the_token_waits_for_another() {
 async fn planetscale_with_nobody_in_it_is_an_error() {
     let simulator = planetscale_of(Vec::new()).await;
     let (end, _) = read(&planetscale(&simulator, &simulator.token())).await;
-    assert!(matches!(end, Err(ReadError::Empty(_))), "{end:?}");
+    assert_eq!(waits_for_a_change(&end.unwrap_err()).0, Reason::NoOrganizations);
     simulator.add_organization(&OrganizationSize::several(1, 0, 0, 0)[0]).unwrap();
     let (end, _) = read(&planetscale(&simulator, &simulator.token())).await;
-    assert!(matches!(end, Err(ReadError::Empty(_))), "{end:?}");
+    assert_eq!(waits_for_a_change(&end.unwrap_err()).0, Reason::EmptyOrganization);
+}
+
+fn user(id: impl ToString) -> ResourceId {
+    ResourceId::new("user", id.to_string())
+}
+
+fn resources(ids: impl IntoIterator<Item = ResourceId>) -> LookUp {
+    let mut ids: Vec<_> = ids.into_iter().map(RecordId::Resource).collect();
+    ids.sort();
+    LookUp::Found(ids)
+}
+
+#[tokio::test]
+async fn scalr_is_asked_for_users_one_by_one() {
+    let simulator = scalr_of(30, 4).await;
+    let before = simulator.truth();
+    let gone = simulator.remove_user(&before.users[7].id).unwrap().id;
+    simulator.disable_user(&before.users[8].id).unwrap();
+    let program = simulator.remove_service_account(&before.service_accounts[2].id).unwrap().id;
+    let there = [&before.users[8].id, &before.users[29].id, &before.service_accounts[3].id];
+    let missing: Vec<_> =
+        there.into_iter().chain([&gone, &program]).map(|id| RecordId::Resource(user(id))).collect();
+    let connector = scalr(&simulator, &simulator.token());
+    let LookUp::Found(mut found) = connector.look_up(&missing).await.unwrap() else { panic!("impossible") };
+    found.sort();
+    assert_eq!(LookUp::Found(found), resources(there.map(user)));
+    let error = scalr(&simulator, "canary").look_up(&missing).await.unwrap_err();
+    assert!(matches!(error, ReadError::Unauthorized { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn planetscale_is_asked_for_members_and_teams_by_themselves() {
+    let simulator = planetscale_of(OrganizationSize::several(2, 20, 3, 6)).await;
+    let before = simulator.truth();
+    let organization = &before.organizations[0];
+    let (team, other) = (&organization.teams[0], &organization.teams[1]);
+    let id = |user: &planetscale::User| user.id.to_string();
+    // Who is a member of the first organization only, and in neither of the teams.
+    let elsewhere = |user: &planetscale::User| {
+        before.organizations[1].members.iter().any(|member| member.user.id == user.id)
+            || [team, other].iter().any(|team| team.members.iter().any(|member| member.id == user.id))
+    };
+    let mut members = organization.members.iter().filter(|member| !elsewhere(&member.user));
+    let (gone, promoted) = (&members.next().unwrap().user, &members.next().unwrap().user);
+    let (left, stays) = (&team.members[0], &team.members[1]);
+    simulator.remove_member("org-1", &id(gone)).unwrap();
+    simulator.set_role("org-1", &id(promoted), "owner_to_be").unwrap();
+    simulator.remove_team_member("org-1", &team.slug, &id(left)).unwrap();
+    simulator.remove_team("org-1", &other.slug).unwrap();
+
+    let of_organization = |slug: &str, user: &planetscale::User| RecordId::Grant {
+        entitlement: EntitlementId::new(ResourceId::new("organization", organization.id.to_string()), slug),
+        principal: self::user(user.id),
+    };
+    let of_team = |team: &planetscale::TeamTruth, user: &planetscale::User| RecordId::Grant {
+        entitlement: EntitlementId::new(ResourceId::new("team", team.id.to_string()), "member"),
+        principal: self::user(user.id),
+    };
+    let team_id =
+        |team: &planetscale::TeamTruth| RecordId::Resource(ResourceId::new("team", team.id.to_string()));
+    let missing = [
+        of_organization("member", gone),
+        RecordId::Resource(user(gone.id)),
+        of_organization("member", promoted),
+        of_team(team, left),
+        of_team(team, stays),
+        of_team(other, left),
+        team_id(other),
+    ];
+    let answer = planetscale(&simulator, &simulator.token()).look_up(&missing).await.unwrap();
+    let mut there = vec![
+        RecordId::Resource(user(promoted.id)),
+        of_organization("owner_to_be", promoted),
+        team_id(team),
+        of_team(team, stays),
+    ];
+    there.sort();
+    assert_eq!(answer, LookUp::Found(there));
+
+    simulator.set_granted("org-1", false).unwrap();
+    let answer = planetscale(&simulator, &simulator.token()).look_up(&missing[..3]).await.unwrap();
+    assert_eq!(answer, LookUp::Impossible, "a 404 without the grant is nobody's absence");
 }

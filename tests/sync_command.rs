@@ -279,3 +279,16 @@ async fn manifests_that_cannot_be_meant_are_refused_before_anybody_is_asked() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(scalr.stats().total(), 0);
 }
+
+#[tokio::test]
+async fn the_rate_of_requests_is_bounded_as_the_flag_says() {
+    let config = ScalrConfig { users: 500, service_accounts: 1, ..ScalrConfig::default() };
+    let scalr = ScalrSimulator::start(config).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let manifests = [scalr_manifest(&scalr), secret("scalr-acme", "api-token", &scalr.token())].join("---\n");
+    let begun = std::time::Instant::now();
+    let output = sync(folder.path(), &["-f", "-", "--requests-per-minute", "30"], &manifests).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(scalr.stats().total(), 7);
+    assert!(begun.elapsed() >= Duration::from_secs(2), "the seventh request goes 2 s after a burst of six");
+}

@@ -76,10 +76,20 @@ reasons! {
     Unauthorized => CHANGE,
     /// The upstream does not let the credential read what is needed.
     Forbidden => CHANGE,
-    /// The account does not exist for this credential.
+    /// The credential lacks a right that the message names.
+    MissingGrant => CHANGE,
+    /// The upstream shows the credential no account of that name.
     AccountNotFound => CHANGE,
-    /// The upstream says that nobody has access, which no real account says.
+    /// The upstream shows the credential several accounts of that name.
+    AccountAmbiguous => CHANGE,
+    /// The upstream shows an account without a single user, which no real account is.
     EmptyAccount => CHANGE,
+    /// The credential reaches no organization.
+    NoOrganizations => CHANGE,
+    /// The upstream shows an organization without a single member, which no real organization is.
+    EmptyOrganization => CHANGE,
+    /// An organization vanished while it was read.
+    OrganizationGone => RETRY,
     /// The upstream cannot be reached.
     Unreachable => RETRY,
     /// The certificate of the upstream is not trusted.

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::api::{self, CaBundleKind};
 use crate::connectors::Connector;
-use crate::connectors::http::HostPolicy;
+use crate::connectors::http::{Allowances, ClientOptions, HostPolicy};
 use crate::controller::inputs;
 use crate::kinds::{self, Kind, Visitor};
 use crate::sync::{Credential, Failure, Opened, SecretSeen, Source};
@@ -168,11 +168,12 @@ impl Document {
 pub(super) struct FromManifests<K> {
     object: Arc<K>,
     manifests: Arc<Manifests>,
+    allowances: Allowances,
 }
 
 impl<K: Kind> FromManifests<K> {
-    pub(super) fn new(object: Arc<K>, manifests: Arc<Manifests>) -> Self {
-        Self { object, manifests }
+    pub(super) fn new(object: Arc<K>, manifests: Arc<Manifests>, allowances: Allowances) -> Self {
+        Self { object, manifests, allowances }
     }
 
     fn connect(&self) -> Result<(Box<dyn Connector>, Credential), Failure> {
@@ -197,7 +198,8 @@ impl<K: Kind> FromManifests<K> {
         let hosts = HostPolicy::new(origin.host_str())
             .map_err(|error| Failure::config(&error, &inputs::place(object)))?
             .with_loopback(true);
-        inputs::connect(object, token, ca_bundle, hosts)
+        let upstream = ClientOptions { allowances: self.allowances.clone(), ..ClientOptions::new(hosts) };
+        inputs::connect(object, token, ca_bundle, upstream)
     }
 }
 

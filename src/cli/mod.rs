@@ -1,5 +1,6 @@
 //! The commands. Each parses what a person typed, wires the parts together, and holds no logic of its own.
 
+mod asking;
 mod crds;
 mod manifests;
 mod operator;

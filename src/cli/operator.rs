@@ -14,13 +14,14 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::connectors::http::HostPolicy;
+use crate::connectors::http::{ClientOptions, HostPolicy};
 use crate::controller::{self, Context, Defaults, SecretIndex, Shared};
 use crate::kinds::{self, Kind, Visitor};
 use crate::server::{self, Metrics, Readiness};
 use crate::snapshot::DirectoryStore;
 use crate::sync::{ObjectKey, Queue, Snapshots};
 
+use super::asking::Asking;
 use super::{Failed, runtime};
 
 /// How long a stop may take before the program ends all the same; the chart's grace is longer.
@@ -56,6 +57,8 @@ pub(super) struct Run {
     /// Allow upstreams on this machine's own loopback address, also without TLS: for demonstrations.
     #[arg(long, env = "CONNECTOR_ALLOW_LOOPBACK")]
     allow_loopback: bool,
+    #[command(flatten)]
+    asking: Asking,
     /// How often to read where a connector does not say.
     #[arg(long, env = "CONNECTOR_DEFAULT_INTERVAL", default_value = "1h", value_parser = duration)]
     default_interval: Duration,
@@ -131,6 +134,7 @@ impl Run {
     /// Starts every part. What is returned ends when all have ended after `stop`.
     async fn start(self, stop: &CancellationToken) -> Result<BoxFuture<'static, ()>, Failed> {
         let hosts = HostPolicy::new(&self.allow_upstream_hosts)?.with_loopback(self.allow_loopback);
+        let upstream = ClientOptions { allowances: self.asking.allowances(), ..ClientOptions::new(hosts) };
         std::fs::create_dir_all(&self.snapshot_dir)
             .map_err(|error| format!("--snapshot-dir {}: {error}", self.snapshot_dir.display()))?;
         let scratch = self.scratch()?;
@@ -158,7 +162,7 @@ impl Run {
             queue: queue.clone(),
             snapshots: snapshots.clone(),
             retention: self.snapshot_retention,
-            hosts,
+            upstream,
             defaults,
             max_removal_percent: self.max_removal_percent,
             secrets: Arc::clone(&secrets),

@@ -12,11 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::guard::Limits;
 use crate::api::Trigger;
+use crate::connectors::http::Allowances;
 use crate::controller::{Defaults, Timing};
 use crate::kinds::{self, Kind, Visitor};
 use crate::snapshot::SyncId;
 use crate::sync::{OneFile, Outcome, Plan, Source, run};
 
+use super::asking::Asking;
 use super::manifests::{Document, FromManifests, ManifestError, Manifests, full_name};
 use super::progress::Bars;
 use super::results::{self, SyncResult};
@@ -38,6 +40,8 @@ pub(super) struct Sync {
     /// The folder for the snapshots, one <kind>-<namespace>-<name>.c1z each.
     #[arg(long, default_value = ".", value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    asking: Asking,
     /// How to print what was read.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -59,7 +63,8 @@ pub(super) type Scope = Box<dyn Fn(&crate::access::Counts) -> (&'static str, Str
 impl Sync {
     pub(super) fn execute(self) -> Result<ExitCode, Failed> {
         let manifests = Arc::new(Manifests::read(&self.files)?);
-        let jobs = manifests.connectors.iter().map(|document| job(document, &manifests));
+        let allowances = self.asking.allowances();
+        let jobs = manifests.connectors.iter().map(|document| job(document, &manifests, &allowances));
         let jobs = jobs.collect::<Result<Vec<Job>, ManifestError>>()?;
         std::fs::create_dir_all(&self.out)
             .map_err(|error| format!("--out {}: {error}", self.out.display()))?;
@@ -110,22 +115,32 @@ async fn read(job: Job, out: &Path, bars: &Bars, cancel: CancellationToken) -> S
     SyncResult::new(job.kind, job.namespace, job.name, &job.scope, outcome)
 }
 
-fn job(document: &Document, manifests: &Arc<Manifests>) -> Result<Job, ManifestError> {
+fn job(
+    document: &Document,
+    manifests: &Arc<Manifests>,
+    allowances: &Allowances,
+) -> Result<Job, ManifestError> {
     struct Prepare<'a> {
         document: &'a Document,
         manifests: &'a Arc<Manifests>,
+        allowances: &'a Allowances,
     }
     impl Visitor for Prepare<'_> {
         type Output = Option<Result<Job, ManifestError>>;
         fn visit<K: Kind>(&mut self) -> Self::Output {
-            (self.document.kind() == K::KIND).then(|| prepare::<K>(self.document, self.manifests))
+            (self.document.kind() == K::KIND)
+                .then(|| prepare::<K>(self.document, self.manifests, self.allowances))
         }
     }
-    let prepared = kinds::for_each(&mut Prepare { document, manifests });
+    let prepared = kinds::for_each(&mut Prepare { document, manifests, allowances });
     prepared.into_iter().flatten().next().unwrap_or_else(|| Err(document.unknown_kind()))
 }
 
-fn prepare<K: Kind>(document: &Document, manifests: &Arc<Manifests>) -> Result<Job, ManifestError> {
+fn prepare<K: Kind>(
+    document: &Document,
+    manifests: &Arc<Manifests>,
+    allowances: &Allowances,
+) -> Result<Job, ManifestError> {
     const DEFAULTS: Defaults = Defaults {
         interval: Duration::from_secs(3600),
         min_interval: Duration::from_secs(60),
@@ -136,7 +151,7 @@ fn prepare<K: Kind>(document: &Document, manifests: &Arc<Manifests>) -> Result<J
     let timing =
         Timing::of(object.common(), "", &DEFAULTS).map_err(|error| document.problem(error.to_string()))?;
     let object = Arc::new(object);
-    let source = FromManifests::new(Arc::clone(&object), Arc::clone(manifests));
+    let source = FromManifests::new(Arc::clone(&object), Arc::clone(manifests), allowances.clone());
     Ok(Job {
         kind: K::KIND,
         namespace,

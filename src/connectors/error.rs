@@ -79,9 +79,23 @@ pub enum ReadError {
         /// The vendor's own words and request id.
         detail: String,
     },
-    /// Something that must exist does not.
+    /// The credential lacks a right that the vendor has a name for.
+    #[error("{refusal}")]
+    MissingGrant {
+        /// How the upstream refused.
+        refusal: Box<ReadError>,
+        /// What the credential needs, and where, such as `the access grant read_organization on the organization acme`.
+        grant: String,
+    },
+    /// No account has the name.
     #[error("{0}")]
-    NotFound(String),
+    AccountNotFound(String),
+    /// Several accounts have the name.
+    #[error("{0}")]
+    AccountAmbiguous(String),
+    /// An organization that the upstream named when the reading began, and no longer.
+    #[error("{0}")]
+    OrganizationGone(String),
     /// No answer: the name does not resolve, nothing listens, or the connection broke, after all tries.
     #[error("{host} cannot be reached: {problem}")]
     Unreachable {
@@ -138,7 +152,8 @@ pub enum ReadError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A listing that contradicts itself, since it changed while it was read.
+    /// A listing that contradicts itself, since it changed while it was read. Reading everything once more may help
+    /// at once.
     #[error("the listing of {listing} changed while it was read: {problem}")]
     ListingChanged {
         /// What is listed.
@@ -146,42 +161,21 @@ pub enum ReadError {
         /// How it contradicts itself.
         problem: String,
     },
-    /// An answer that would mean that nobody has access, which no real account has.
+    /// An account without a user, though it must have an owner.
     #[error("{0}")]
-    Empty(String),
+    EmptyAccount(String),
+    /// A credential that reaches no organization.
+    #[error("{0}")]
+    NoOrganizations(String),
+    /// An organization without a member, though it must have an administrator.
+    #[error("{0}")]
+    EmptyOrganization(String),
     /// The records' taker is gone.
     #[error(transparent)]
     SinkClosed(#[from] SinkClosed),
 }
 
-/// What to do about a reading that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// It may succeed by itself: try again after a while.
-    Retry,
-    /// It fails until a person changes the credential, its rights, the settings or the network.
-    WaitForChange,
-}
-
 impl ReadError {
-    /// Does trying again help?
-    pub fn class(&self) -> Class {
-        match self {
-            Self::Unauthorized { .. }
-            | Self::Forbidden { .. }
-            | Self::NotFound(_)
-            | Self::AddressRefused { .. } => Class::WaitForChange,
-            Self::Unreachable { .. }
-            | Self::Tls { .. }
-            | Self::RateLimited { .. }
-            | Self::Upstream { .. }
-            | Self::UnexpectedResponse { .. }
-            | Self::ListingChanged { .. }
-            | Self::Empty(_)
-            | Self::SinkClosed(_) => Class::Retry,
-        }
-    }
-
     /// How long the vendor asks to wait before the next request, where it says so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

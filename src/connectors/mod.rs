@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use crate::access::guard::Scoping;
 use crate::access::{RecordId, RecordSender, ResourceType};
 
-pub use error::{Class, ConfigError, ReadError};
+pub use error::{ConfigError, ReadError};
 
 /// Reads one upstream account, whole or not at all.
 #[async_trait]

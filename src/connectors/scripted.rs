@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -12,7 +14,7 @@ use axum::response::Response;
 use futures::stream;
 use url::Url;
 
-use super::http::{ClientOptions, HostPolicy, RetryPolicy};
+use super::http::{Allowances, ClientOptions, HostPolicy, RetryPolicy};
 use crate::access::{Record, channel};
 
 /// What the server was asked.
@@ -38,6 +40,7 @@ pub(crate) struct Reply {
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
     broken_off: bool,
+    after: Duration,
 }
 
 impl Reply {
@@ -51,6 +54,7 @@ impl Reply {
             headers: vec![("content-type", content_type.to_owned())],
             body: body.to_string().into_bytes(),
             broken_off: false,
+            after: Duration::ZERO,
         }
     }
 
@@ -65,6 +69,12 @@ impl Reply {
 
     pub(crate) fn with_body(mut self, body: Vec<u8>) -> Self {
         self.body = body;
+        self
+    }
+
+    /// It comes only after a while.
+    pub(crate) fn after(mut self, milliseconds: u64) -> Self {
+        self.after = Duration::from_millis(milliseconds);
         self
     }
 
@@ -90,10 +100,18 @@ impl Reply {
     }
 }
 
+/// Requests that are not answered yet.
+#[derive(Default)]
+struct UnderWay {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
 /// A running server.
 pub(crate) struct Scripted {
     pub(crate) base: Url,
     asked: Arc<Mutex<Vec<Asked>>>,
+    under_way: Arc<UnderWay>,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -109,19 +127,33 @@ impl Scripted {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&asked);
         let script = Arc::new(script);
+        let under_way = Arc::new(UnderWay::default());
+        let counted = Arc::clone(&under_way);
         let router = Router::new().fallback(move |request: Request| {
             let reply = script(&note(&log, &request));
-            async move { reply.into_response() }
+            let under_way = Arc::clone(&counted);
+            async move {
+                let now = under_way.now.fetch_add(1, Ordering::SeqCst) + 1;
+                under_way.most.fetch_max(now, Ordering::SeqCst);
+                tokio::time::sleep(reply.after).await;
+                under_way.now.fetch_sub(1, Ordering::SeqCst);
+                reply.into_response()
+            }
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { base, asked, server }
+        Self { base, asked, under_way, server }
     }
 
     /// What was asked so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// The most requests that were under way at once.
+    pub(crate) fn most_under_way(&self) -> usize {
+        self.under_way.most.load(Ordering::SeqCst)
     }
 
     /// The paths that were asked for so far.
@@ -148,15 +180,16 @@ fn note(log: &Mutex<Vec<Asked>>, request: &Request) -> Asked {
 
 /// Options under which a scripted server may be asked, and no test waits.
 pub(crate) fn options() -> ClientOptions {
-    let moment = std::time::Duration::from_millis(1);
+    let moment = Duration::from_millis(1);
     ClientOptions {
         retry: RetryPolicy {
             tries: 3,
             first_wait: moment,
             longest_wait: moment,
             rate_limit_wait: moment,
-            total: std::time::Duration::from_secs(2),
+            total: Duration::from_secs(2),
         },
+        allowances: Allowances::new(Some(0)),
         ..ClientOptions::new(HostPolicy::default().with_loopback(true))
     }
 }

@@ -2,9 +2,11 @@
 //! before a person, a log or C1 sees it.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// The longest name that C1 takes, in bytes (`Resource.display_name`, `Status.details`).
 pub(super) const NAME_BYTES: usize = 1024;
@@ -18,10 +20,44 @@ const EMAIL_BYTES: usize = 320;
 /// The longest id taken from upstream. Both vendors' are under 40 bytes.
 const ID_BYTES: usize = 128;
 
-/// A JSON string, borrowed where it has no escapes. (serde borrows a bare `Cow`, but not one inside an `Option`.)
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// The longest text that is taken at all, in bytes. What is longer is no name, however it might be cut.
+const TEXT_BYTES: usize = 64 << 10;
+
+/// A JSON string of bounded length, borrowed where it has no escapes. (serde borrows a bare `Cow`, but not one inside
+/// an `Option`.)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bounded;
+        impl<'de> Visitor<'de> for Bounded {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                bounded(text)?;
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                bounded(text)?;
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Bounded)
+    }
+}
+
+fn bounded<E: Error>(text: &str) -> Result<(), E> {
+    if text.len() <= TEXT_BYTES {
+        return Ok(());
+    }
+    Err(E::custom(format_args!("a text has {} bytes, more than the {TEXT_BYTES} that are taken", text.len())))
+}
 
 impl std::ops::Deref for Text<'_> {
     type Target = str;
@@ -40,8 +76,12 @@ pub(super) fn is_id(id: &str) -> bool {
 
 /// `text` on one line: no control or text-direction characters, no space around it, at most `max` bytes.
 pub(super) fn clean(text: &str, max: usize) -> String {
+    let text = text.trim();
+    if text.len() <= max && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text.to_owned();
+    }
     let mut line = String::with_capacity(text.len().min(max));
-    for character in text.trim().chars() {
+    for character in text.chars() {
         let character = if is_invisible(character) { ' ' } else { character };
         if line.len() + character.len_utf8() > max {
             break;
@@ -167,6 +207,19 @@ mod tests {
         assert!(matches!(row.name, Some(Text(Cow::Borrowed("Ada")))));
         let row: Row = serde_json::from_str(r#"{"name": "A\u0064a"}"#).unwrap();
         assert_eq!(&*row.name.unwrap(), "Ada");
+    }
+
+    #[test]
+    fn a_text_longer_than_any_name_is_refused_with_and_without_escapes() {
+        for (letter, taken) in [("a", true), ("\\u0061", true), ("a", false), ("\\u0061", false)] {
+            let text = letter.repeat(if taken { TEXT_BYTES } else { TEXT_BYTES + 1 });
+            let text = format!("\"{text}\"");
+            let read = serde_json::from_str::<Text<'_>>(&text);
+            assert_eq!(read.is_ok(), taken);
+            let Err(error) = read else { continue };
+            let expected = "a text has 65537 bytes, more than the 65536 that are taken";
+            assert!(error.to_string().starts_with(expected), "{error}");
+        }
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 
 use crate::api::{CaBundleKind, CaBundleRef, Reason};
 use crate::connectors::Connector;
-use crate::connectors::http::{ClientOptions, HostPolicy};
+use crate::connectors::http::ClientOptions;
 use crate::kinds::Kind;
 use crate::sync::{Credential, Failure, Opened, SecretSeen, Source};
 
@@ -20,13 +20,13 @@ pub struct Inputs<K> {
     client: Client,
     object: Arc<K>,
     namespace: String,
-    hosts: HostPolicy,
+    upstream: ClientOptions,
 }
 
 impl<K: Kind> Inputs<K> {
-    /// Reads for `object`, whose token may go to `hosts`.
-    pub fn new(client: Client, object: Arc<K>, namespace: String, hosts: HostPolicy) -> Self {
-        Self { client, object, namespace, hosts }
+    /// Reads for `object`, whose upstream is asked as `upstream` says.
+    pub fn new(client: Client, object: Arc<K>, namespace: String, upstream: ClientOptions) -> Self {
+        Self { client, object, namespace, upstream }
     }
 
     async fn secret(&self) -> (SecretSeen, Result<Secret, Failure>) {
@@ -80,7 +80,7 @@ impl<K: Kind> Inputs<K> {
     async fn connect(&self, secret: Secret) -> Result<(Box<dyn Connector>, Credential), Failure> {
         let data = secret.data.into_iter().flatten().map(|(key, ByteString(value))| (key, value)).collect();
         let token = token(self.object.as_ref(), data)?;
-        connect(self.object.as_ref(), token, self.ca_bundle().await?, self.hosts.clone())
+        connect(self.object.as_ref(), token, self.ca_bundle().await?, self.upstream.clone())
     }
 }
 
@@ -120,7 +120,7 @@ pub fn token<K: Kind>(object: &K, mut data: BTreeMap<String, Vec<u8>>) -> Result
     Err(Failure::new(Reason::SecretKeyMissing, message))
 }
 
-/// The connector of `object` with this credential, whose token may go to `hosts`.
+/// The connector of `object` with this credential, which asks as `upstream` says and trusts `ca_bundle` besides.
 ///
 /// # Errors
 /// A [`Failure`] where no request could ever succeed.
@@ -128,10 +128,10 @@ pub fn connect<K: Kind>(
     object: &K,
     token: SecretString,
     ca_bundle: Option<Vec<u8>>,
-    hosts: HostPolicy,
+    upstream: ClientOptions,
 ) -> Result<(Box<dyn Connector>, Credential), Failure> {
     let credential = place(object);
-    let options = ClientOptions { ca_bundle, ..ClientOptions::new(hosts) };
+    let options = ClientOptions { ca_bundle, ..upstream };
     let connector = object.connect(token, options).map_err(|error| Failure::config(&error, &credential))?;
     Ok((connector, credential))
 }

@@ -11,7 +11,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
 use crate::api::{self, ConnectorStatus, InvalidDuration, Phase, Reason, Trigger};
-use crate::connectors::http::HostPolicy;
+use crate::connectors::http::ClientOptions;
 use crate::kinds::Kind;
 use crate::server::Metrics;
 use crate::snapshot::{InvalidOwner, Owner, SyncId};
@@ -46,8 +46,8 @@ pub struct Shared {
     pub snapshots: Snapshots,
     /// How long the snapshots of a deleted connector are kept.
     pub retention: Duration,
-    /// The hosts that credentials may be sent to.
-    pub hosts: HostPolicy,
+    /// How upstreams are asked: the hosts that credentials may be sent to, and how much each may ask.
+    pub upstream: ClientOptions,
     /// What is filled in where a spec is silent.
     pub defaults: Defaults,
     /// No connector may let more percent of a scope go without anybody's word, whatever it says.
@@ -260,8 +260,8 @@ impl<K: Kind> Subject<'_, K> {
 
     fn job(&self, context: &Context, plan: Plan, owner: Owner) -> sync::Job {
         let namespace = self.key.namespace.clone();
-        let hosts = context.shared.hosts.clone();
-        let inputs = Inputs::new(context.shared.client.clone(), Arc::clone(self.object), namespace, hosts);
+        let upstream = context.shared.upstream.clone();
+        let inputs = Inputs::new(context.shared.client.clone(), Arc::clone(self.object), namespace, upstream);
         let destination = Arc::new(context.shared.snapshots.of(owner));
         let span = tracing::info_span!(
             parent: None, "run", kind = K::KIND, namespace = self.key.namespace, name = self.key.name, run = %plan.id

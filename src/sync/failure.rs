@@ -98,13 +98,35 @@ fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
         ReadError::Forbidden { .. } => {
             (Reason::Forbidden, format!("Give that access to {credential}, or to the user it belongs to."))
         }
-        ReadError::NotFound(_) => (
+        ReadError::MissingGrant { grant, .. } => {
+            (Reason::MissingGrant, format!("Give {credential} {grant}. {STAYS}"))
+        }
+        ReadError::AccountNotFound(_) => (
             Reason::AccountNotFound,
             format!("Check the account's name, and that {credential} belongs to it."),
         ),
-        ReadError::Empty(_) => (
-            Reason::EmptyAccount,
-            format!("Nothing was published; check that {credential} may read all of the account."),
+        ReadError::AccountAmbiguous(_) => (
+            Reason::AccountAmbiguous,
+            format!("Correct the account's name, or the address if it is not Scalr's own. {STAYS}"),
+        ),
+        ReadError::EmptyAccount(_) => {
+            (Reason::EmptyAccount, format!("Let {credential} read the users of the account. {STAYS}"))
+        }
+        ReadError::NoOrganizations(_) => (
+            Reason::NoOrganizations,
+            format!(
+                "Give {credential} the access grant read_organization on each organization to read. {STAYS}"
+            ),
+        ),
+        ReadError::EmptyOrganization(_) => (
+            Reason::EmptyOrganization,
+            format!("Check in PlanetScale that the organization shows its members to {credential}. {STAYS}"),
+        ),
+        ReadError::OrganizationGone(_) => (
+            Reason::OrganizationGone,
+            format!(
+                "If it was deleted, or taken away from {credential}, the next run reads without it. {STAYS}"
+            ),
         ),
         ReadError::Unreachable { .. } => {
             (Reason::Unreachable, format!("Check the address, DNS, proxy and network policy. {STAYS}"))
@@ -133,8 +155,13 @@ fn was_authenticated(error: &ReadError) -> bool {
     matches!(
         error,
         ReadError::Forbidden { .. }
-            | ReadError::NotFound(_)
-            | ReadError::Empty(_)
+            | ReadError::MissingGrant { .. }
+            | ReadError::AccountNotFound(_)
+            | ReadError::AccountAmbiguous(_)
+            | ReadError::EmptyAccount(_)
+            | ReadError::NoOrganizations(_)
+            | ReadError::EmptyOrganization(_)
+            | ReadError::OrganizationGone(_)
             | ReadError::ListingChanged { .. }
             | ReadError::SinkClosed(_)
     )
@@ -162,5 +189,39 @@ fn sentence(problem: &str, remedy: &str) -> String {
     match letters.next().filter(|_| !is_host) {
         Some(first) => format!("{}{}. {remedy}", first.to_uppercase(), letters.as_str()),
         None => format!("{problem}. {remedy}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::api::Class;
+
+    #[rstest]
+    #[case(ReadError::AccountNotFound("x".to_owned()), Reason::AccountNotFound, "belongs to it")]
+    #[case(ReadError::AccountAmbiguous("x".to_owned()), Reason::AccountAmbiguous, "address")]
+    #[case(ReadError::EmptyAccount("x".to_owned()), Reason::EmptyAccount, "read the users")]
+    #[case(ReadError::NoOrganizations("x".to_owned()), Reason::NoOrganizations, "read_organization on each")]
+    #[case(ReadError::EmptyOrganization("x".to_owned()), Reason::EmptyOrganization, "shows its members")]
+    fn what_only_a_person_can_mend_says_how_and_waits_for_them(
+        #[case] error: ReadError,
+        #[case] reason: Reason,
+        #[case] remedy: &str,
+    ) {
+        let credential = Credential { name: "API token", place: "key api-token of Secret acme".to_owned() };
+        let failure = Failure::read(&error, &credential);
+        assert_eq!((failure.reason, reason.class()), (reason, Some(Class::WaitForChange)));
+        assert!(failure.message.contains(remedy), "{}", failure.message);
+        assert!(failure.authenticated, "somebody who shows an answer has taken the credential");
+    }
+
+    #[test]
+    fn an_organization_that_went_is_read_without_the_next_time() {
+        let credential = Credential { name: "API token", place: "key api-token of Secret acme".to_owned() };
+        let failure = Failure::read(&ReadError::OrganizationGone("it went".to_owned()), &credential);
+        assert_eq!(failure.reason.class(), Some(Class::Retry));
+        assert!(failure.message.contains("the next run reads without it"), "{}", failure.message);
     }
 }

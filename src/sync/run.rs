@@ -308,7 +308,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_not_read_whole_is_not_published() {
-        let fails = || Err(ReadError::Empty("there is nobody".into()));
+        let fails = || Err(ReadError::EmptyAccount("there is nobody".into()));
         let (outcome, published) = run_with(fails, CancellationToken::new()).await;
         let failure = outcome.unwrap().result.unwrap_err();
         assert_eq!(

@@ -127,16 +127,17 @@ async fn a_missing_grant_is_an_error_that_names_the_grant() {
     place.put_secret(PLANETSCALE_SECRET.0, PLANETSCALE_SECRET.1, &planetscale.token()).await;
     place.apply::<PlanetScaleConnector>("all", &planetscale_spec(&planetscale)).await;
     let refused: PlanetScaleConnector =
-        place.until_condition("all", ConditionType::Ready, "False/Forbidden").await;
+        place.until_condition("all", ConditionType::Ready, "False/MissingGrant").await;
     assert_eq!(
         shown(refused.status.as_ref().unwrap()),
-        "Error: Ready=False/Forbidden Connected=False/Forbidden Syncing=False/Idle Stalled=True/Forbidden"
+        "Error: Ready=False/MissingGrant Connected=False/MissingGrant Syncing=False/Idle \
+         Stalled=True/MissingGrant"
     );
     let explanation = format!(
-        "PlanetScale does not let the credential read the members of the organization org-2, for which a service \
-         token needs the access grant read_organization: GET {}/v1/organizations/org-2/members answered 404 Not \
-         Found. Give that access to the service token in key service-token of Secret planetscale, or to the user \
-         it belongs to.",
+        "PlanetScale does not let the credential read the members of the organization org-2: GET \
+         {}/v1/organizations/org-2/members answered 404 Not Found. Give the service token in key service-token of \
+         Secret planetscale the access grant read_organization on the organization org-2. What was published before \
+         stays.",
         authority(planetscale.base_url())
     );
     assert_explained(&place, &refused, &explanation).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connector_operator::api::{ConnectorStatus, ScalrConnector};
-use connector_operator::connectors::http::HostPolicy;
+use connector_operator::connectors::http::{ClientOptions, HostPolicy};
 use connector_operator::controller::{self, Context, Defaults, Error, SecretIndex, Shared};
 use connector_operator::server::Metrics;
 use connector_operator::snapshot::DirectoryStore;
@@ -60,7 +60,7 @@ impl Operator {
             queue: queue.clone(),
             snapshots: Snapshots::new(store, folder.path().to_owned(), 5),
             retention: Duration::from_secs(3600),
-            hosts: HostPolicy::default().with_loopback(true),
+            upstream: ClientOptions::new(HostPolicy::default().with_loopback(true)),
             defaults: Defaults {
                 interval: Duration::from_secs(3600),
                 min_interval: Duration::from_secs(60),

@@ -1,6 +1,8 @@
 //! The judgement of an answer: only a 200 with JSON in it, of bounded size, is one. Everything else becomes an
 //! error that says who was asked what, in the vendor's own words and with the vendor's request id.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
@@ -34,7 +36,10 @@ impl Answer {
     /// # Errors
     /// [`ReadError::UnexpectedResponse`] where it is no `T`.
     pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ReadError> {
-        serde_json::from_slice(&self.body)
+        // Looked at as a whole, which costs a third of looking at each string in it.
+        let text = std::str::from_utf8(&self.body)
+            .map_err(|error| self.unexpected(&format!("it is not UTF-8: {error}")))?;
+        serde_json::from_str(text)
             .map_err(|error| self.unexpected(&format!("its JSON is not as expected: {error}")))
     }
 
@@ -117,11 +122,7 @@ async fn refusal(response: Response, vendor: &Vendor, asked: &Asked, redaction: 
     if status.is_success() {
         return Failure::permanent(unexpected(asked, format!("its status is {}, not 200", status.as_u16())));
     }
-    let wait = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| retry_after(value, Timestamp::now()));
+    let wait = retry_after_of(response.headers(), Timestamp::now());
     let id = request_id(response.headers());
     let body = collect(response, asked, ERROR_BODY_BYTES).await.unwrap_or_default();
     let words =
@@ -140,7 +141,7 @@ fn error_of(
     vendor: &'static str,
     asked: &Asked,
     detail: String,
-    retry_after: Option<std::time::Duration>,
+    retry_after: Option<Duration>,
 ) -> ReadError {
     let request = asked.request.clone();
     match status.as_u16() {
@@ -155,6 +156,11 @@ fn error_of(
         429 => ReadError::RateLimited { vendor, request, detail, retry_after },
         status => ReadError::Upstream { vendor, request, status, detail },
     }
+}
+
+/// What `Retry-After` asks for, where it is there.
+pub(super) fn retry_after_of(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    retry_after(text_of(headers, RETRY_AFTER.as_str())?, now)
 }
 
 /// Where a redirect wanted to lead: the host only, for the rest may carry a session.

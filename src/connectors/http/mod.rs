@@ -1,9 +1,10 @@
 //! The one upstream client. It only ever asks (GET), only one host, and gives back an answer only where it is
 //! whole: 200, JSON, of bounded size. What may pass is tried again; a redirect is never followed; the credential
-//! is in no error, no log and no `Debug`.
+//! is in no error, no log and no `Debug`. How much is asked is bounded for each credential, whoever shows it.
 //!
 //! It must not know what the answers mean: that is the connectors' part.
 
+mod allowance;
 mod answer;
 mod failure;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -19,17 +20,25 @@ mod tests;
 mod tls_tests;
 
 use std::fmt;
-use std::time::Instant;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
 
-use backon::Retryable;
+use backon::BackoffBuilder;
+use jiff::Timestamp;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
-use reqwest::{Certificate, Client, redirect};
+use reqwest::{Certificate, Client, Response, StatusCode, redirect};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use url::Url;
 
 use super::{ConfigError, ReadError};
 
+use allowance::Allowance;
+pub use allowance::Allowances;
 pub use answer::Answer;
 use failure::Failure;
 pub use options::{ClientOptions, Limits, RetryPolicy, Timeouts};
@@ -46,6 +55,9 @@ pub struct Vendor {
     pub accept: &'static str,
     /// Finds the vendor's own words in the body of an error, where there are any.
     pub error_text: fn(&[u8]) -> Option<String>,
+    /// Requests a minute that are asked of it for each credential, unless it is said otherwise: half of what it
+    /// allows, for the rest is the customer's own.
+    pub requests_per_minute: NonZeroU32,
 }
 
 /// What proves who asks.
@@ -88,7 +100,7 @@ pub struct UpstreamClient {
     base: Url,
     authorization: HeaderValue,
     redaction: Redaction,
-    in_flight: Semaphore,
+    allowance: Arc<Allowance>,
     options: ClientOptions,
 }
 
@@ -122,13 +134,15 @@ impl UpstreamClient {
                 }
             })?;
         authorization.set_sensitive(true);
+        let allowance =
+            options.allowances.of(&host_of(&base), &credential.authorization, vendor.requests_per_minute);
         Ok(Self {
-            http: http_client(&base, &options)?,
+            http: http_client(&base, &options, allowance.places())?,
             vendor,
             base,
             authorization,
             redaction: Redaction::new(credential.secrets),
-            in_flight: Semaphore::new(options.requests_in_flight.max(1)),
+            allowance,
             options,
         })
     }
@@ -140,13 +154,12 @@ impl UpstreamClient {
 
     /// The host that is asked, with its port where it is not the usual one.
     pub fn host(&self) -> String {
-        let host = self.base.host_str().unwrap_or_default();
-        self.base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+        host_of(&self.base)
     }
 
-    /// Requests that may be under way at once.
+    /// Requests that may be under way at once, with those of all others who show the same credential.
     pub fn requests_in_flight(&self) -> usize {
-        self.options.requests_in_flight.max(1)
+        self.allowance.places()
     }
 
     /// The answer to `get`, after as many tries as the policy allows.
@@ -161,23 +174,29 @@ impl UpstreamClient {
             host: self.host(),
             request: format!("GET {}{}", self.host(), url.path()),
         };
-        let begun = Instant::now();
         let policy = &self.options.retry;
-        let body = (|| self.attempt(&url, &asked))
-            .retry(retry::ceilings(policy))
-            .when(|failure: &Failure| failure.transient)
-            .adjust(|failure, ceiling| {
-                retry::wait(policy, failure, ceiling, begun.elapsed(), fastrand::f32())
-            })
-            .notify(|failure, wait| tracing::debug!(error = %failure.error, ?wait, "asking once more"))
-            .await
-            .map_err(|failure| failure.error)?;
-        Ok(Answer { body, asked, redaction: self.redaction.clone() })
+        let mut ceilings = retry::ceilings(policy).build();
+        let mut spent = Duration::ZERO;
+        loop {
+            let place = self.allowance.take(policy.total).await.map_err(|pause| self.paused(pause))?;
+            let begun = Instant::now();
+            let attempted = self.attempt(&url, &asked).await;
+            drop(place);
+            let failure = match attempted {
+                Ok(body) => return Ok(Answer { body, asked, redaction: self.redaction.clone() }),
+                Err(failure) => failure,
+            };
+            spent += begun.elapsed();
+            let Some(wait) = retry::wait(policy, &failure, ceilings.next(), spent, fastrand::f32()) else {
+                return Err(failure.error);
+            };
+            tracing::debug!(error = %failure.error, ?wait, "asking once more");
+            tokio::time::sleep(wait).await;
+            spent += wait;
+        }
     }
 
     async fn attempt(&self, url: &Url, asked: &Asked) -> Result<Vec<u8>, Failure> {
-        // The semaphore is never closed, so there is always a permit in the end.
-        let _permit = self.in_flight.acquire().await.ok();
         let response = self
             .http
             .get(url.clone())
@@ -186,7 +205,30 @@ impl UpstreamClient {
             .send()
             .await
             .map_err(|error| Failure::from_network(&error, &asked.host, &asked.request))?;
+        self.heed(&response);
         answer::body_of(response, &self.vendor, asked, &self.options.limits, &self.redaction).await
+    }
+
+    /// Does as the answer says about the rate of requests, on behalf of all who show this credential.
+    fn heed(&self, response: &Response) {
+        let now = Timestamp::now();
+        let nothing_left = allowance::nothing_left_for(response.headers(), now);
+        if response.status() == StatusCode::TOO_MANY_REQUESTS {
+            let asked_for = answer::retry_after_of(response.headers(), now).or(nothing_left);
+            self.allowance.refuse(asked_for.unwrap_or(self.options.retry.rate_limit_wait));
+        } else if let Some(wait) = nothing_left {
+            self.allowance.pause(wait);
+        }
+    }
+
+    /// The error of a request that was not sent, since it would have to wait for `pause`.
+    fn paused(&self, pause: Duration) -> ReadError {
+        ReadError::RateLimited {
+            vendor: self.vendor.name,
+            request: "an earlier request".to_owned(),
+            detail: format!("and asked for a pause, of which {} s are left", pause.as_secs()),
+            retry_after: Some(pause),
+        }
     }
 
     /// The address of `get`, which is always below the base. A segment that would lead elsewhere is refused.
@@ -210,7 +252,13 @@ impl UpstreamClient {
     }
 }
 
-fn http_client(base: &Url, options: &ClientOptions) -> Result<Client, ConfigError> {
+/// The host of `base`, with its port where it is not the usual one.
+fn host_of(base: &Url) -> String {
+    let host = base.host_str().unwrap_or_default();
+    base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn http_client(base: &Url, options: &ClientOptions, in_flight: usize) -> Result<Client, ConfigError> {
     let resolver = GuardedResolver {
         host: base.host_str().unwrap_or_default().to_owned(),
         policy: options.allowed_hosts.clone(),
@@ -224,7 +272,7 @@ fn http_client(base: &Url, options: &ClientOptions) -> Result<Client, ConfigErro
         .connect_timeout(options.timeouts.connect)
         .read_timeout(options.timeouts.idle)
         .timeout(options.timeouts.request)
-        .pool_max_idle_per_host(options.requests_in_flight)
+        .pool_max_idle_per_host(in_flight)
         .http2_max_header_list_size(u32::try_from(options.limits.headers).unwrap_or(u32::MAX))
         .dns_resolver(resolver);
     if base.host().is_some_and(|host| policy::is_loopback_host(&host)) {
@@ -236,9 +284,19 @@ fn http_client(base: &Url, options: &ClientOptions) -> Result<Client, ConfigErro
     builder.build().map_err(|error| ConfigError::Client(failure::short(&error.to_string())))
 }
 
+/// The certificates in `bundle`, each of which an authority can be known by.
 fn certificates(bundle: &[u8]) -> Result<Vec<Certificate>, ConfigError> {
-    let certificates =
-        Certificate::from_pem_bundle(bundle).map_err(|error| ConfigError::CaBundle(error.to_string()))?;
+    let unusable = |number: usize, error: &dyn fmt::Display| {
+        let problem = format!("the certificate no. {number} in it is none: {error}");
+        ConfigError::CaBundle(failure::short(&problem))
+    };
+    let mut authorities = RootCertStore::empty();
+    let mut certificates = Vec::new();
+    for (number, der) in (1..).zip(CertificateDer::pem_slice_iter(bundle)) {
+        let der = der.map_err(|error| unusable(number, &error))?;
+        certificates.push(Certificate::from_der(&der).map_err(|error| unusable(number, &error))?);
+        authorities.add(der).map_err(|error| unusable(number, &error))?;
+    }
     if certificates.is_empty() {
         return Err(ConfigError::CaBundle("it holds no certificate in PEM form".to_owned()));
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::allowance::Allowances;
 use super::policy::HostPolicy;
 
 /// How a client behaves. The default asks no host at all: say with [`ClientOptions::new`] which it may.
@@ -19,8 +20,8 @@ pub struct ClientOptions {
     pub retry: RetryPolicy,
     /// How much of an answer to take.
     pub limits: Limits,
-    /// Requests under way at once, at most.
-    pub requests_in_flight: usize,
+    /// How much each credential may ask. Clients share what they are given here.
+    pub allowances: Allowances,
 }
 
 impl ClientOptions {
@@ -39,7 +40,7 @@ impl Default for ClientOptions {
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
             limits: Limits::default(),
-            requests_in_flight: 4,
+            allowances: Allowances::default(),
         }
     }
 }
@@ -77,8 +78,8 @@ pub struct RetryPolicy {
     pub longest_wait: Duration,
     /// The wait after a 429 that names none. Both vendors count per minute.
     pub rate_limit_wait: Duration,
-    /// No try begins later than this after the first. A `Retry-After` beyond it ends the request at once, and the
-    /// run is what waits.
+    /// Tries and the waits between them take no longer than this; waiting for the credential's turn is not counted.
+    /// A `Retry-After` beyond it ends the request at once, and the run is what waits.
     pub total: Duration,
 }
 

@@ -32,8 +32,8 @@ pub(super) fn ceilings(policy: &RetryPolicy) -> ExponentialBuilder {
         .with_max_times(policy.tries.saturating_sub(1))
 }
 
-/// How long to wait after `failure`, `elapsed` into the request, where `ceiling` is the longest wait that the
-/// backoff foresees and `chance` is between 0 and 1. `None` ends the request.
+/// How long to wait after `failure`, when tries and waits have taken `elapsed`, where `ceiling` is the longest wait
+/// that the backoff foresees and `chance` is between 0 and 1. `None` ends the request.
 pub(super) fn wait(
     policy: &RetryPolicy,
     failure: &Failure,
@@ -41,7 +41,7 @@ pub(super) fn wait(
     elapsed: Duration,
     chance: f32,
 ) -> Option<Duration> {
-    let jittered = ceiling?.mul_f32(chance);
+    let jittered = ceiling.filter(|_| failure.transient)?.mul_f32(chance);
     let wait = match failure.retry_after {
         Some(asked) => asked.saturating_add(jittered),
         None if failure.is_rate_limit() => policy.rate_limit_wait.saturating_add(jittered),
@@ -85,9 +85,10 @@ mod tests {
                 detail: String::new(),
                 retry_after: None,
             },
-            _ => ReadError::Empty(String::new()),
+            _ => ReadError::EmptyAccount(String::new()),
         };
-        Failure { error, transient: true, retry_after: retry_after.map(Duration::from_secs) }
+        let transient = status >= 429;
+        Failure { error, transient, retry_after: retry_after.map(Duration::from_secs) }
     }
 
     #[rstest]
@@ -95,6 +96,7 @@ mod tests {
     #[case::a_429_without_a_word_waits_for_the_vendors_minute(failure(429, None), 8, 0, 0.5, Some(19))]
     #[case::a_429_is_obeyed(failure(429, Some(30)), 8, 0, 0.5, Some(34))]
     #[case::a_503_may_ask_too(failure(503, Some(30)), 8, 0, 0.5, Some(34))]
+    #[case::a_refusal_is_final(failure(403, None), 8, 0, 0.5, None)]
     #[case::more_than_the_rest_of_the_time_ends_it(failure(429, Some(170)), 8, 20, 0.0, None)]
     fn the_wait_is_what_the_vendor_asks_or_a_random_part_of_the_backoff(
         #[case] failure: Failure,

@@ -14,6 +14,7 @@ const VENDOR: Vendor = Vendor {
     name: "Vendor",
     accept: "application/vnd.api+json",
     error_text: |body| String::from_utf8(body.to_vec()).ok(),
+    requests_per_minute: NonZeroU32::new(300).unwrap(),
 };
 
 const THINGS: Get<'_> = Get { what: "the things", path: &["v1", "things"], query: &[("secret", "query")] };
@@ -159,6 +160,7 @@ async fn a_redirect_is_an_error_and_nothing_is_sent_after_it(#[case] status: u16
 #[case(Reply::of(200, "", "{}"), "its content type is ``")]
 #[case(Reply::json(r#"{"nom": 1}"#), "missing field `name`")]
 #[case(Reply::json(r#"[]"#), "is no object")]
+#[case(Reply::json("").with_body(b"{\"name\": \"\xff\"}".to_vec()), "it is not UTF-8")]
 #[case(ok().with_header("x-much", "m".repeat(33 << 10)), "its headers have")]
 #[tokio::test]
 async fn a_200_is_not_yet_an_answer(#[case] reply: Reply, #[case] because: &str) {
@@ -247,11 +249,16 @@ async fn a_name_cannot_lead_out_of_its_place_in_the_path(#[case] name: &str) {
 
 #[rstest]
 #[case(b"", "no certificate")]
-#[case(b"-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n", "")]
+#[case(
+    b"-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n",
+    "the certificate no. 1 in it is none"
+)]
+#[case(b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "the certificate no. 1 in it is none")]
 fn a_ca_bundle_without_a_certificate_is_refused(#[case] bundle: &[u8], #[case] because: &str) {
     let mut options = options();
     options.ca_bundle = Some(bundle.to_vec());
     let error = client_with(&"http://localhost".parse().unwrap(), options).unwrap_err();
+    assert!(matches!(error, ConfigError::CaBundle(_)), "{error:?}");
     assert!(error.to_string().contains(because), "{error}");
 }
 

@@ -46,7 +46,12 @@ async fn serve(name: &str) -> (u16, Vec<u8>) {
 }
 
 async fn ask(port: u16, ca_bundle: Option<Vec<u8>>) -> Result<Answer, ReadError> {
-    let vendor = Vendor { name: "Vendor", accept: "application/json", error_text: |_| None };
+    let vendor = Vendor {
+        name: "Vendor",
+        accept: "application/json",
+        error_text: |_| None,
+        requests_per_minute: NonZeroU32::MIN,
+    };
     let credential = Credential { authorization: "token".to_owned().into(), secrets: Vec::new() };
     let base = format!("https://127.0.0.1:{port}").parse().unwrap();
     let options = ClientOptions { ca_bundle, ..options() };

@@ -1,5 +1,6 @@
 //! From PlanetScale's objects to the access model. Pure.
 
+use jiff::Timestamp;
 use url::Url;
 
 use super::super::paging::Fault;
@@ -120,14 +121,15 @@ pub(super) fn user(user: &User<'_>) -> Result<Resource, Fault> {
         .ok_or_else(|| Fault::Unexpected(format!("the user {id} comes without an email")))?;
     let name = clean_some(user.name.as_deref(), NAME_BYTES);
     let handle = clean_some(user.display_name.as_deref(), NAME_BYTES);
+    let created_at = time(user.created_at.as_deref());
     Ok(Resource {
         id: ResourceId::new(USER.id, id),
         parent: None,
         display_name: name.clone().or_else(|| handle.clone()).unwrap_or_else(|| email.clone()),
         description: None,
         link: None,
-        created_at: time(user.created_at.as_deref()),
-        profile: profile(user, id, &email, name, handle),
+        created_at,
+        profile: profile(user, id, &email, name, handle, created_at),
         kind: ResourceKind::User(Box::new(access::User {
             email: email.clone(),
             login: email,
@@ -140,8 +142,14 @@ pub(super) fn user(user: &User<'_>) -> Result<Resource, Fault> {
     })
 }
 
-fn profile(user: &User<'_>, id: &str, email: &str, name: Option<String>, handle: Option<String>) -> Profile {
-    let created_at = time(user.created_at.as_deref()).map(|time| time.to_string());
+fn profile(
+    user: &User<'_>,
+    id: &str,
+    email: &str,
+    name: Option<String>,
+    handle: Option<String>,
+    created_at: Option<Timestamp>,
+) -> Profile {
     let full_name = name.as_deref().and_then(split_name);
     let texts = [
         ("user_id", Some(id.to_owned())),
@@ -150,7 +158,7 @@ fn profile(user: &User<'_>, id: &str, email: &str, name: Option<String>, handle:
         ("last_name", full_name.map(|(_, last)| last.to_owned())),
         ("name", name),
         ("display_name", handle),
-        ("created_at", created_at),
+        ("created_at", created_at.map(|time| time.to_string())),
     ];
     let facts = [
         ("two_factor_auth_configured", user.two_factor_auth_configured),

@@ -6,6 +6,7 @@
 mod api;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
+mod look_up;
 mod map;
 #[cfg(test)]
 mod tests;
@@ -13,13 +14,14 @@ mod users;
 mod visitors;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::http::{ClientOptions, Credential, Get, UpstreamClient, Vendor};
+use super::http::{Answer, ClientOptions, Credential, Get, UpstreamClient, Vendor};
 use super::paging::{IdSet, Listing, PAGE_SIZE, Totals, Visitor, walk};
 use super::{ConfigError, Connector, LookUp, ReadError, Upstream};
 use crate::access::guard::Scoping;
@@ -63,8 +65,12 @@ const ADMIN: &str = "admin";
 
 const ORGANIZATIONS: [&str; 2] = ["v1", "organizations"];
 
-const VENDOR: Vendor =
-    Vendor { name: "PlanetScale", accept: "application/json", error_text: api::error_text };
+const VENDOR: Vendor = Vendor {
+    name: "PlanetScale",
+    accept: "application/json",
+    error_text: api::error_text,
+    requests_per_minute: NonZeroU32::new(300).unwrap(),
+};
 
 /// Where PlanetScale's API is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,10 +104,13 @@ impl PlanetScale {
     async fn organizations(&self, records: &RecordSender) -> Result<Vec<Place>, ReadError> {
         let mut organizations = Organizations::default();
         self.list_organizations(&mut organizations, records).await?;
-        let mut found = organizations.found;
+        self.in_order(organizations.found)
+    }
+
+    fn in_order(&self, mut found: Vec<Place>) -> Result<Vec<Place>, ReadError> {
         if found.is_empty() {
-            return Err(ReadError::Empty(format!(
-                "the service token reaches no organization at {}: it needs the access grant read_organization",
+            return Err(ReadError::NoOrganizations(format!(
+                "the service token reaches no organization at {}",
                 self.client.host()
             )));
         }
@@ -152,7 +161,7 @@ impl PlanetScale {
         let mut members = Members { organization, roles, users };
         let read = walk(&self.client, &listing(&what, &path), &mut members, records).await;
         match read {
-            Ok(0) => Err(ReadError::Empty(format!(
+            Ok(0) => Err(ReadError::EmptyOrganization(format!(
                 "the PlanetScale organization {} shows not a single member, though it must have an administrator",
                 organization.title
             ))),
@@ -162,11 +171,21 @@ impl PlanetScale {
     }
 
     async fn teams(&self, organization: &Place, records: &RecordSender) -> Result<Vec<TeamPlace>, ReadError> {
+        let mut teams = Teams::of(organization);
+        self.list_teams(organization, &mut teams, records).await?;
+        Ok(teams.found)
+    }
+
+    async fn list_teams<V: Visitor>(
+        &self,
+        organization: &Place,
+        visitor: &mut V,
+        records: &RecordSender,
+    ) -> Result<(), ReadError> {
         let what = format!("the teams of the organization {}", organization.title);
         let path = ["v1", "organizations", &organization.name, "teams"];
-        let mut teams = Teams { organization, ids: IdSet::default(), found: Vec::new() };
-        match walk(&self.client, &listing(&what, &path), &mut teams, records).await {
-            Ok(_) => Ok(teams.found),
+        match walk(&self.client, &listing(&what, &path), visitor, records).await {
+            Ok(_) => Ok(()),
             Err(error) => Err(self.explain(error, organization, records).await),
         }
     }
@@ -218,32 +237,32 @@ impl PlanetScale {
         mut members: Members<'_>,
         records: &RecordSender,
     ) -> Result<(), ReadError> {
-        let organization = members.organization;
-        let what = format!("a member of the organization {}", organization.title);
-        let path = ["v1", "organizations", &organization.name, "members", id];
-        let answer = match self.client.get(&Get { what: &what, path: &path, query: &[] }).await {
-            Err(ReadError::Forbidden { .. }) => {
-                return Err(ReadError::ListingChanged {
-                    listing: format!("the members of the organization {}", organization.title),
-                    problem: format!("the user {id} is in one of its teams, but not in the organization"),
-                });
-            }
-            answer => answer?,
+        let listing = format!("the members of the organization {}", members.organization.title);
+        let Some(answer) = self.ask_for_member(members.organization, id).await? else {
+            let problem = format!("the user {id} is in one of its teams, but not in the organization");
+            return Err(ReadError::ListingChanged { listing, problem });
         };
-        let membership = answer.decode::<Membership<'_>>()?;
-        if *membership.user.id != *id {
-            return Err(answer.unexpected("it is another user than the one asked for"));
-        }
+        let membership = membership_of(&answer, id)?;
         let mut made = Vec::new();
         members.is_new(id);
-        members.add(&membership, &mut made).map_err(|fault| fault.into_error(&answer, &what))?;
+        members.add(&membership, &mut made).map_err(|fault| fault.into_error(&answer, &listing))?;
         Ok(records.send(made).await?)
+    }
+
+    /// The answer to who the member `id` of `organization` is; `None` where it is 404.
+    async fn ask_for_member(&self, organization: &Place, id: &str) -> Result<Option<Answer>, ReadError> {
+        let what = format!("a member of the organization {}", organization.title);
+        let path = ["v1", "organizations", &organization.name, "members", id];
+        match self.client.get(&Get { what: &what, path: &path, query: &[] }).await {
+            Err(ReadError::Forbidden { status: 404, .. }) => Ok(None),
+            answer => answer.map(Some),
+        }
     }
 
     /// What a refusal in `organization` means. A 404 may stand for a wrong token or an organization that is gone,
     /// and `/organizations` tells them from a grant that is missing.
     async fn explain(&self, error: ReadError, organization: &Place, records: &RecordSender) -> ReadError {
-        let ReadError::Forbidden { vendor, what, request, status, detail } = error else { return error };
+        let ReadError::Forbidden { status, .. } = error else { return error };
         if status == 404 {
             let mut still = OrganizationIds::default();
             match self.list_organizations(&mut still, records).await {
@@ -252,8 +271,8 @@ impl PlanetScale {
                 _ => {}
             }
         }
-        let what = format!("{what}, for which a service token needs the access grant read_organization");
-        ReadError::Forbidden { vendor, what, request, status, detail }
+        let grant = format!("the access grant read_organization on the organization {}", organization.title);
+        ReadError::MissingGrant { refusal: Box::new(error), grant }
     }
 
     /// As [`Self::explain`], and a 404 may also stand for a team that is gone.
@@ -264,8 +283,9 @@ impl PlanetScale {
         team: &TeamPlace,
         records: &RecordSender,
     ) -> ReadError {
+        let may_be_gone = matches!(error, ReadError::Forbidden { status: 404, .. });
         let explained = self.explain(error, organization, records).await;
-        if !matches!(explained, ReadError::Forbidden { status: 404, .. }) {
+        if !may_be_gone || !matches!(explained, ReadError::MissingGrant { .. }) {
             return explained;
         }
         let path = ["v1", "organizations", &organization.name, "teams", &team.slug];
@@ -306,8 +326,8 @@ impl Connector for PlanetScale {
         Scoping::Roles { owner: ORGANIZATION.id, administrator: ADMIN }
     }
 
-    async fn look_up(&self, _: &[RecordId]) -> Result<LookUp, ReadError> {
-        Ok(LookUp::Impossible)
+    async fn look_up(&self, missing: &[RecordId]) -> Result<LookUp, ReadError> {
+        self.look_up_records(missing).await
     }
 
     async fn read(&self, records: &RecordSender) -> Result<Upstream, ReadError> {
@@ -322,11 +342,20 @@ impl Connector for PlanetScale {
     }
 }
 
-fn gone(organization: &Place) -> ReadError {
-    ReadError::ListingChanged {
-        listing: "the organizations".to_owned(),
-        problem: format!("{} is no longer among them", organization.title),
+/// The membership in `answer`, which must be that of the user `id`.
+fn membership_of<'a>(answer: &'a Answer, id: &str) -> Result<Membership<'a>, ReadError> {
+    let membership: Membership<'_> = answer.decode()?;
+    if *membership.user.id != *id {
+        return Err(answer.unexpected("it is another user than the one asked for"));
     }
+    Ok(membership)
+}
+
+fn gone(organization: &Place) -> ReadError {
+    ReadError::OrganizationGone(format!(
+        "the organization {} was among those that the service token reaches, and is no longer",
+        organization.title
+    ))
 }
 
 fn listing<'a>(what: &'a str, path: &'a [&'a str]) -> Listing<'a> {

@@ -1,5 +1,7 @@
 //! The connector against a server that answers as it is told.
 
+mod look_up;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -227,7 +229,9 @@ async fn a_missing_grant_is_told_as_one(
     let run =
         run(move |asked| (asked.path == path).then(|| Reply::of(status, "application/json", "{}"))).await;
     let error = run.error();
-    assert!(error.contains("needs the access grant read_organization") && error.contains(path), "{error}");
+    let Err(ReadError::MissingGrant { grant, .. }) = &run.end else { panic!("{error}") };
+    assert_eq!(grant, "the access grant read_organization on the organization acme");
+    assert!(error.contains(path), "{error}");
     assert_eq!(
         run.server.paths().iter().filter(|path| *path == ORGS).count(),
         if status == 404 { 2 } else { 1 }
@@ -253,7 +257,8 @@ async fn a_404_for_an_organization_that_is_gone_says_so() {
         _ => None,
     })
     .await;
-    assert!(run.error().contains("acme is no longer among them"), "{}", run.error());
+    assert!(matches!(run.end, Err(ReadError::OrganizationGone(_))), "{}", run.error());
+    assert!(run.error().contains("the organization acme was among those"), "{}", run.error());
 }
 
 #[tokio::test]
@@ -266,13 +271,13 @@ async fn a_404_for_a_team_is_a_team_that_is_gone_or_hidden() {
         _ => None,
     })
     .await;
-    assert!(hidden.error().contains("read_organization"), "{}", hidden.error());
+    assert!(matches!(hidden.end, Err(ReadError::MissingGrant { .. })), "{}", hidden.error());
 }
 
 #[rstest]
-#[case::one_went(&["zoo"], "acme is no longer among them")]
+#[case::one_went(&["zoo"], "the organization acme was among those")]
 #[case::one_came(&["zoo", "acme", "new"], "there were 2, and there are 3")]
-#[case::one_for_another(&["zoo", "new"], "acme is no longer among them")]
+#[case::one_for_another(&["zoo", "new"], "the organization acme was among those")]
 #[tokio::test]
 async fn organizations_that_change_during_the_run_fail_it(
     #[case] after: &'static [&'static str],

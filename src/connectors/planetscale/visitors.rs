@@ -154,8 +154,15 @@ pub(super) struct TeamPlace {
 /// Collects the teams of an organization, with the entitlement that each has.
 pub(super) struct Teams<'r> {
     pub(super) organization: &'r Place,
-    pub(super) ids: IdSet,
+    ids: IdSet,
     pub(super) found: Vec<TeamPlace>,
+}
+
+impl<'r> Teams<'r> {
+    /// None so far of `organization`.
+    pub(super) fn of(organization: &'r Place) -> Self {
+        Self { organization, ids: IdSet::default(), found: Vec::new() }
+    }
 }
 
 impl Visitor for Teams<'_> {
@@ -214,5 +221,49 @@ impl Visitor for TeamMembers<'_> {
             records.push(Record::Grant(Grant { entitlement, principal: ResourceId::new(USER.id, id) }));
         }
         Ok(records)
+    }
+}
+
+/// Finds out which of some users are in a team.
+pub(super) struct Present<'r> {
+    among: &'r BTreeSet<String>,
+    ids: IdSet,
+    pub(super) found: Vec<String>,
+}
+
+impl<'r> Present<'r> {
+    /// None so far of `among`.
+    pub(super) fn among(among: &'r BTreeSet<String>) -> Self {
+        Self { among, ids: IdSet::default(), found: Vec::new() }
+    }
+}
+
+impl Visitor for Present<'_> {
+    type Page<'a> = Rows<TeamMembership<'a>>;
+
+    fn is_new(&mut self, id: &str) -> bool {
+        self.ids.insert(id)
+    }
+
+    fn visit(&mut self, page: Self::Page<'_>) -> Result<Vec<Record>, Fault> {
+        let here = page.data.iter().map(|membership| &*membership.user.id);
+        self.found.extend(here.filter(|id| self.among.contains(*id)).map(str::to_owned));
+        Ok(Vec::new())
+    }
+}
+
+/// Does as the visitor in it does, but for its records, which nobody takes.
+pub(super) struct Quietly<V>(pub(super) V);
+
+impl<V: Visitor> Visitor for Quietly<V> {
+    type Page<'a> = V::Page<'a>;
+
+    fn is_new(&mut self, id: &str) -> bool {
+        self.0.is_new(id)
+    }
+
+    fn visit(&mut self, page: Self::Page<'_>) -> Result<Vec<Record>, Fault> {
+        self.0.visit(page)?;
+        Ok(Vec::new())
     }
 }

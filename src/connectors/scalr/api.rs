@@ -200,6 +200,41 @@ impl Row for ServiceAccount<'_> {
     }
 }
 
+/// Somebody in an account as a look-up needs them: a relation, or a service account.
+#[derive(Debug, Deserialize)]
+pub(super) struct Somebody<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    #[serde(borrow)]
+    relationships: SomebodysParties<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+struct SomebodysParties<'a> {
+    #[serde(borrow)]
+    account: Related<'a>,
+    #[serde(borrow)]
+    user: Option<Related<'a>>,
+}
+
+impl Somebody<'_> {
+    /// The id of the user: whom a relation is about, or the service account itself.
+    pub(super) fn user(&self) -> &str {
+        self.relationships.user.as_ref().map_or(&self.id, |user| &user.data.id)
+    }
+
+    /// The id of the account.
+    pub(super) fn account(&self) -> &str {
+        &self.relationships.account.data.id
+    }
+}
+
+impl Row for Somebody<'_> {
+    fn key(&self) -> &str {
+        self.user()
+    }
+}
+
 /// The vendor's own words in the body of an error: `errors[].title` and `detail`.
 pub(super) fn error_text(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]

@@ -55,7 +55,7 @@ pub(super) fn person(user: &User<'_>, membership: &Membership) -> Result<Resourc
     let username = clean_some(attributes.username.as_deref(), NAME_BYTES);
     let full_name = clean_some(attributes.full_name.as_deref(), NAME_BYTES);
     let status = status([membership.status.as_str(), user_status.as_str()]);
-    let created_at = attributes.created_at.as_deref();
+    let created_at = time(attributes.created_at.as_deref());
 
     let mut profile = profile(id, &email, "human", &status, created_at);
     profile.extend(username.clone().map(|name| ("username", name.into())));
@@ -72,7 +72,7 @@ pub(super) fn person(user: &User<'_>, membership: &Membership) -> Result<Resourc
         display_name: full_name.unwrap_or_else(|| login.clone()),
         description: None,
         link: None,
-        created_at: time(created_at),
+        created_at,
         profile,
         kind: ResourceKind::User(Box::new(access::User {
             email,
@@ -93,14 +93,14 @@ pub(super) fn program(account: &ServiceAccount<'_>) -> Result<Resource, Fault> {
     let name = required(Some(&attributes.name), "a name", id)?;
     let email = an_email(Some(&attributes.email), id)?;
     let status = status([&*attributes.status]);
-    let created_at = attributes.created_at.as_deref();
+    let created_at = time(attributes.created_at.as_deref());
     Ok(Resource {
         id: ResourceId::new(USER.id, id),
         parent: None,
         display_name: name.clone(),
         description: clean_some(attributes.description.as_deref(), DESCRIPTION_BYTES),
         link: None,
-        created_at: time(created_at),
+        created_at,
         profile: profile(id, &email, "service", &status, created_at),
         kind: ResourceKind::User(Box::new(access::User {
             email,
@@ -115,14 +115,20 @@ pub(super) fn program(account: &ServiceAccount<'_>) -> Result<Resource, Fault> {
 }
 
 /// What the profiles of people and programs have in common.
-fn profile(id: &str, email: &str, account_type: &str, status: &Status, created_at: Option<&str>) -> Profile {
+fn profile(
+    id: &str,
+    email: &str,
+    account_type: &str,
+    status: &Status,
+    created_at: Option<Timestamp>,
+) -> Profile {
     let mut profile = Profile::from([
         ("user_id", id.into()),
         ("email", email.into()),
         ("account_type", account_type.into()),
         ("status", status.details.as_deref().unwrap_or(ACTIVE).into()),
     ]);
-    profile.extend(time(created_at).map(|time| ("created_at", time.to_string().into())));
+    profile.extend(created_at.map(|time| ("created_at", time.to_string().into())));
     profile
 }
 

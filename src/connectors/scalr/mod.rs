@@ -7,11 +7,13 @@
 mod api;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
+mod look_up;
 mod map;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -40,8 +42,12 @@ pub const USER: ResourceType = ResourceType {
 /// does not know `include`, and one request per user would take the vendor's allowance for hours.
 const MOST_LEFT_OUT: usize = 1_000;
 
-const VENDOR: Vendor =
-    Vendor { name: "Scalr", accept: "application/vnd.api+json", error_text: api::error_text };
+const VENDOR: Vendor = Vendor {
+    name: "Scalr",
+    accept: "application/vnd.api+json",
+    error_text: api::error_text,
+    requests_per_minute: NonZeroU32::new(250).unwrap(),
+};
 
 /// Which account to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,10 +99,10 @@ impl Scalr {
         let mut found = named.found.into_iter();
         match (found.next(), found.next()) {
             (Some(only), None) => Ok(only),
-            (None, _) => Err(ReadError::NotFound(format!(
+            (None, _) => Err(ReadError::AccountNotFound(format!(
                 "{host} shows this token no account named `{account}`: the name is wrong, or the token is of another account"
             ))),
-            (Some(_), Some(_)) => Err(ReadError::NotFound(format!(
+            (Some(_), Some(_)) => Err(ReadError::AccountAmbiguous(format!(
                 "{host} shows this token several accounts named `{account}`"
             ))),
         }
@@ -113,22 +119,28 @@ impl Scalr {
         let count =
             walk(&self.client, &listing("the account's users", &path, &query), &mut people, records).await?;
         if count == 0 {
-            return Err(ReadError::Empty(format!(
-                "the Scalr account {} shows not a single user, though it must have an owner: may the token read users?",
+            return Err(ReadError::EmptyAccount(format!(
+                "the Scalr account {} shows not a single user, though it must have an owner",
                 self.account
             )));
         }
         stream::iter(people.left_out)
-            .map(|(id, membership)| self.person(id, membership))
+            .map(|(id, membership)| self.person(account, id, membership))
             .buffered(self.client.requests_in_flight())
             .try_for_each(|person| async { Ok(records.send(vec![person]).await?) })
             .await
     }
 
     /// One person whom the listing named but did not include.
-    async fn person(&self, id: String, membership: Membership) -> Result<Record, ReadError> {
+    async fn person(&self, account: &str, id: String, membership: Membership) -> Result<Record, ReadError> {
         let path = ["api", "iacp", "v3", "users", &id];
-        let answer = self.client.get(&Get { what: "a user of the account", path: &path, query: &[] }).await?;
+        let answer =
+            match self.client.get(&Get { what: "a user of the account", path: &path, query: &[] }).await {
+                Err(refusal @ ReadError::Forbidden { status: 404, .. }) => {
+                    return Err(self.hidden_or_gone(account, &id, refusal).await);
+                }
+                answer => answer?,
+            };
         let user = answer.decode::<One<User<'_>>>()?.data;
         if *user.id != *id {
             return Err(answer.unexpected("it is another user than the one asked for"));
@@ -162,8 +174,8 @@ impl Connector for Scalr {
         Scoping::Users
     }
 
-    async fn look_up(&self, _: &[RecordId]) -> Result<LookUp, ReadError> {
-        Ok(LookUp::Impossible)
+    async fn look_up(&self, missing: &[RecordId]) -> Result<LookUp, ReadError> {
+        self.look_up_users(missing).await
     }
 
     async fn read(&self, records: &RecordSender) -> Result<Upstream, ReadError> {

@@ -1,5 +1,7 @@
 //! The connector against a server that answers as it is told.
 
+mod look_up;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -139,6 +141,18 @@ async fn service_accounts_are_skipped_only_where_the_quotas_say_that_there_are_n
         assert!(run.end.is_ok());
         assert_eq!(run.server.paths().contains(&PROGRAMS.to_owned()), asked, "{quota:?}");
     }
+}
+
+#[tokio::test]
+async fn a_user_who_went_before_they_could_be_asked_for_is_a_listing_that_changed() {
+    let run = run(|asked| {
+        let listed = !asked.query.contains_key("filter[user]");
+        let relations = [relation("user-a")];
+        (asked.path == PEOPLE).then(|| json_api(whole(if listed { &relations } else { &[] }, &[])))
+    })
+    .await;
+    assert!(matches!(run.end, Err(ReadError::ListingChanged { .. })), "{}", run.error());
+    assert!(run.error().contains("the user user-a is no longer among them"), "{}", run.error());
 }
 
 #[tokio::test]
