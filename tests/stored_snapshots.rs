@@ -26,7 +26,7 @@ fn publish(store: &DirectoryStore, owner: &Owner, second: i64) -> Latest {
     let now = Timestamp::from_second(1_790_000_000 + second).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let writer = SnapshotWriter::create(scratch.path(), &[scalr::USER], SyncId::new(now), now).unwrap();
-    store.publish(owner, &writer.finish(now).unwrap(), Receipt::default()).unwrap()
+    store.publish(owner, &writer.finish(now).unwrap(), Receipt::default(), &|| false).unwrap()
 }
 
 async fn get(address: &str, path: &str) -> (StatusCode, Vec<u8>) {

@@ -12,7 +12,7 @@ fn changes(previous: Vec<Record>, current: Vec<Record>) -> Changes {
     let scratch = tempfile::Builder::new().prefix("a ?mode=x%41#").tempdir().unwrap();
     let previous = testing::write(scratch.path(), SyncId::new(started_at()), previous).unwrap();
     let current = testing::write(scratch.path(), SyncId::new(started_at()), current).unwrap();
-    compare(previous.snapshot(), current.snapshot(), TYPES).unwrap()
+    Difference::between(previous.snapshot(), current.snapshot(), TYPES).unwrap().changes().clone()
 }
 
 fn without_sign_in(resource: &Resource) -> Resource {
@@ -97,7 +97,8 @@ fn resources_of_a_type_no_longer_read_are_removed() {
     let writer =
         crate::snapshot::SnapshotWriter::create(scratch.path(), testing::USER, id, started_at()).unwrap();
     let current = writer.finish(started_at()).unwrap();
-    let changes = compare(previous.snapshot(), current.snapshot(), testing::USER).unwrap();
+    let difference = Difference::between(previous.snapshot(), current.snapshot(), testing::USER).unwrap();
+    let changes = difference.changes();
     let removed: Vec<_> = changes.iter().map(|(scope, change)| (scope.as_str(), change.removed)).collect();
     assert_eq!(removed, [("grants", 3), ("organization", 1), ("team", 1), ("users", 2)]);
 }

@@ -9,6 +9,10 @@ use super::*;
 use crate::access::Record;
 use crate::snapshot::testing::{self, small_account, started_at, time, user};
 
+fn never() -> bool {
+    false
+}
+
 struct Fixture {
     folder: TempDir,
     store: DirectoryStore,
@@ -35,7 +39,7 @@ impl Fixture {
     }
 
     fn publish(&self, users: usize) -> Latest {
-        self.store.publish(&self.owner, &self.run(users), Receipt::default()).unwrap()
+        self.store.publish(&self.owner, &self.run(users), Receipt::default(), &never).unwrap()
     }
 
     fn open_latest(&self) -> Result<Option<(Latest, Snapshot)>, StoreError> {
@@ -64,9 +68,10 @@ fn nothing_published_is_no_error() {
 #[test]
 fn what_is_published_is_the_latest_and_private() {
     let it = Fixture::new();
-    let receipt = Receipt { account_id: Some("acc-1".to_owned()), lease_transitions: 3 };
+    let receipt =
+        Receipt { account_id: Some("acc-1".to_owned()), lease_transitions: 3, ..Receipt::default() };
     let finished = it.run(1);
-    let published = it.store.publish(&it.owner, &finished, receipt).unwrap();
+    let published = it.store.publish(&it.owner, &finished, receipt, &never).unwrap();
     let (latest, snapshot) = it.open_latest().unwrap().unwrap();
     assert_eq!(latest, published);
     assert_eq!(&latest.counts, finished.counts());
@@ -104,8 +109,8 @@ fn latest_json_reads_as_documented() {
 fn publishing_the_same_run_again_is_harmless() {
     let it = Fixture::new();
     let finished = it.run(0);
-    let first = it.store.publish(&it.owner, &finished, Receipt::default()).unwrap();
-    assert_eq!(it.store.publish(&it.owner, &finished, Receipt::default()).unwrap(), first);
+    let first = it.store.publish(&it.owner, &finished, Receipt::default(), &never).unwrap();
+    assert_eq!(it.store.publish(&it.owner, &finished, Receipt::default(), &never).unwrap(), first);
     assert_eq!(it.names(), [format!("{}.c1z", first.id), LATEST.to_owned()]);
 }
 
@@ -116,7 +121,7 @@ fn a_snapshot_that_is_there_does_not_change() {
     let path = it.store.path(&it.owner, &finished.snapshot().run().id);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, "another").unwrap();
-    let error = it.store.publish(&it.owner, &finished, Receipt::default()).unwrap_err();
+    let error = it.store.publish(&it.owner, &finished, Receipt::default(), &never).unwrap_err();
     assert!(matches!(error, StoreError::Occupied { .. }), "{error}");
     assert_eq!(fs::read(&path).unwrap(), b"another");
     assert!(it.store.latest(&it.owner).unwrap().is_none());
@@ -129,6 +134,8 @@ fn a_crash_between_any_two_steps_leaves_a_whole_latest() {
         (Step::SnapshotWritten, false),
         (Step::SnapshotNamed, false),
         (Step::PointerWritten, false),
+        (Step::FenceRaised, false),
+        (Step::HoldCleared, false),
         (Step::PointerSwitched, true),
     ];
     for (cut, switched) in steps {
@@ -159,9 +166,9 @@ fn a_crash_between_any_two_steps_leaves_a_whole_latest() {
 fn a_former_leader_does_not_publish() {
     let it = Fixture::new();
     let newer = Receipt { lease_transitions: 8, ..Receipt::default() };
-    let published = it.store.publish(&it.owner, &it.run(0), newer).unwrap();
+    let published = it.store.publish(&it.owner, &it.run(0), newer, &never).unwrap();
     let older = Receipt { lease_transitions: 7, ..Receipt::default() };
-    let error = it.store.publish(&it.owner, &it.run(1), older.clone()).unwrap_err();
+    let error = it.store.publish(&it.owner, &it.run(1), older.clone(), &never).unwrap_err();
     assert!(matches!(error, StoreError::Fenced { stored: 8, ours: 7, .. }), "{error}");
     assert_eq!(it.open_latest().unwrap().unwrap().0, published);
 
@@ -171,7 +178,7 @@ fn a_former_leader_does_not_publish() {
     let meanwhile = |step| {
         if step == Step::SnapshotNamed {
             let newer = Receipt { lease_transitions: 8, ..Receipt::default() };
-            it.store.publish(&it.owner, &fast, newer)?;
+            it.store.publish(&it.owner, &fast, newer, &never)?;
         }
         Ok(())
     };
@@ -217,7 +224,7 @@ fn pruning_keeps_the_last_ones_and_the_one_that_counts() {
     let id = |minute: &str| SyncId::new(time(&format!("2026-09-04T10:{minute}:00Z")));
     let publish = |id: SyncId| {
         let finished = testing::write(it.scratch(), id, small_account()).unwrap();
-        it.store.publish(&it.owner, &finished, Receipt::default()).unwrap().id
+        it.store.publish(&it.owner, &finished, Receipt::default(), &never).unwrap().id
     };
     let newer = [publish(id("10")), publish(id("20")), publish(id("30"))];
     // The clock went back: the one that counts has the earliest id.
@@ -269,7 +276,7 @@ fn another_owner_of_the_same_name_stays() {
     it.publish(0);
     let again =
         Owner::new("identity", "ScalrConnector", "acme", "11111111-0000-4000-8000-123456789abc").unwrap();
-    it.store.publish(&again, &it.run(0), Receipt::default()).unwrap();
+    it.store.publish(&again, &it.run(0), Receipt::default(), &never).unwrap();
     it.store.retire(&it.owner, started_at(), SignedDuration::ZERO).unwrap();
     it.store.retire(&it.owner, started_at(), SignedDuration::ZERO).unwrap();
     assert_eq!(it.store.owners().unwrap(), [again]);
