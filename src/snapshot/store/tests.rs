@@ -308,3 +308,118 @@ fn what_others_put_into_the_store_is_passed_over() {
     let old = Duration::from_secs(0);
     assert_eq!(it.store.prune(&it.owner, 1, Timestamp::now() + old).unwrap(), Pruned::default());
 }
+
+fn hold(it: &Fixture, lines: &[&str]) -> String {
+    let (mut id, mut writer) = (HoldId::default(), it.store.begin_hold(&it.owner).unwrap());
+    for line in lines {
+        id.line(line);
+        writer.line(line).unwrap();
+    }
+    writer.keep().unwrap();
+    id.id()
+}
+
+fn held(it: &Fixture) -> Option<String> {
+    let text = it.store.held(&it.owner).unwrap();
+    text.map(|text| std::io::read_to_string(text).unwrap())
+}
+
+#[test]
+fn a_hold_is_private_and_found_by_its_id_and_the_next_one_takes_its_place() {
+    let it = Fixture::new();
+    assert!(held(&it).is_none());
+    let first = hold(&it, &["- user:u1"]);
+    let second = hold(&it, &["- user:u1", "- user:u2"]);
+    assert_eq!((first.len(), second.len()), (16, 16));
+    assert_eq!(held(&it).unwrap(), "- user:u1\n- user:u2\n");
+    assert!(it.store.held_as(&it.owner, &second).unwrap().is_some());
+    assert!(it.store.held_as(&it.owner, &first).unwrap().is_none());
+    let path = it.store.folder(&it.owner).join("held.txt.zst");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(it.names(), ["held.txt.zst"]);
+}
+
+#[test]
+fn a_hold_that_is_damaged_approves_nothing() {
+    let it = Fixture::new();
+    let lines: Vec<_> = (0..1000).map(|number| format!("- user:u{number}")).collect();
+    let id = hold(&it, &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let path = it.store.folder(&it.owner).join("held.txt.zst");
+    let whole = fs::read(&path).unwrap();
+    for damaged in [&whole[..whole.len() / 2], &whole[..10], b"", b"another"] {
+        fs::write(&path, damaged).unwrap();
+        assert!(it.store.held_as(&it.owner, &id).unwrap().is_none(), "{} bytes", damaged.len());
+    }
+    fs::write(&path, &whole).unwrap();
+    assert!(it.store.held_as(&it.owner, &id).unwrap().is_some());
+}
+
+#[test]
+fn a_publication_clears_what_is_held_and_a_crash_before_it_does_not() {
+    for (cut, stays) in [
+        (Step::FolderMade, true),
+        (Step::SnapshotWritten, true),
+        (Step::SnapshotNamed, true),
+        (Step::PointerWritten, true),
+        (Step::FenceRaised, true),
+        // Lost, but nothing was published either: the next run holds the same again.
+        (Step::HoldCleared, false),
+        (Step::PointerSwitched, false),
+    ] {
+        let it = Fixture::new();
+        it.publish(0);
+        hold(&it, &["- user:u1"]);
+        let crash = |step| if step == cut { Err(StoreError::CalledOff) } else { Ok(()) };
+        it.store.publish_in_steps(&it.owner, &it.run(1), Receipt::default(), crash).unwrap_err();
+        assert_eq!(held(&it).is_some(), stays, "after {cut:?}");
+        it.publish(2);
+        assert!(held(&it).is_none());
+    }
+}
+
+#[test]
+fn a_run_that_is_called_off_while_it_packs_publishes_nothing_and_leaves_what_is_held() {
+    for asked_before in [0, 1] {
+        let it = Fixture::new();
+        let published = it.publish(0);
+        hold(&it, &["- user:u1"]);
+        let asked = std::cell::Cell::new(0);
+        let called_off = || {
+            asked.set(asked.get() + 1);
+            asked.get() > asked_before
+        };
+        let error = it.store.publish(&it.owner, &it.run(1), Receipt::default(), &called_off).unwrap_err();
+        assert!(matches!(error, StoreError::CalledOff), "{error}");
+        assert_eq!(it.open_latest().unwrap().unwrap().0, published);
+        assert!(held(&it).is_some());
+    }
+}
+
+#[test]
+fn what_was_compared_with_another_than_the_latest_is_not_published() {
+    let it = Fixture::new();
+    let compared_with_nothing = Receipt { replaces: Replaces::Nothing, ..Receipt::default() };
+    let first = it.store.publish(&it.owner, &it.run(0), compared_with_nothing.clone(), &never).unwrap();
+    let compared_with_first = Receipt { replaces: Replaces::Run(first.id.clone()), ..Receipt::default() };
+    let second = it.store.publish(&it.owner, &it.run(1), compared_with_first.clone(), &never).unwrap();
+    for receipt in [compared_with_nothing, compared_with_first] {
+        let error = it.store.publish(&it.owner, &it.run(2), receipt, &never).unwrap_err();
+        assert!(matches!(error, StoreError::Overtaken { .. }), "{error}");
+    }
+    assert_eq!(it.open_latest().unwrap().unwrap().0, second);
+}
+
+#[test]
+fn a_former_leader_stays_out_although_latest_json_is_damaged() {
+    let it = Fixture::new();
+    let leader = |lease_transitions| Receipt { lease_transitions, ..Receipt::default() };
+    it.store.publish(&it.owner, &it.run(0), leader(8), &never).unwrap();
+    let pointer = it.store.folder(&it.owner).join(LATEST);
+    for damage in ["", "{", "[]"] {
+        fs::write(&pointer, damage).unwrap();
+        let error = it.store.publish(&it.owner, &it.run(1), leader(7), &never).unwrap_err();
+        assert!(matches!(error, StoreError::Fenced { stored: 8, ours: 7, .. }), "{error}");
+    }
+    let next = it.store.publish(&it.owner, &it.run(1), leader(8), &never).unwrap();
+    assert_eq!(it.open_latest().unwrap().unwrap().0, next);
+}
