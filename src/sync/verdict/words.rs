@@ -68,12 +68,13 @@ fn fate(removed: u64, disabled: u64) -> &'static str {
     }
 }
 
-/// To one decimal, rounded down, so that it never hides what exceeds a limit by rounding to it from above.
+/// To one decimal, and never so that what exceeds a limit seems to equal it.
 fn percent(part: u64, whole: u64) -> String {
-    let tenths = u128::from(part) * 1000 / u128::from(whole.max(1));
-    match (tenths / 10, tenths % 10) {
-        (whole, 0) => format!("{whole} %"),
-        (whole, tenth) => format!("{whole}.{tenth} %"),
+    let (part, whole) = (u128::from(part), u128::from(whole.max(1)));
+    match (part * 100 / whole, part * 1000 / whole % 10) {
+        (percent, 0) if part * 100 % whole == 0 => format!("{percent} %"),
+        (percent, 0) => format!("more than {percent} %"),
+        (percent, tenth) => format!("{percent}.{tenth} %"),
     }
 }
 
@@ -81,5 +82,64 @@ fn cut(title: &str) -> String {
     match title.char_indices().nth(TITLE) {
         None => title.to_owned(),
         Some((end, _)) => format!("{}…", title.get(..end).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { max_percent: 20, min_removed: 3 };
+
+    fn removal(scope: &str, why: Why) -> Removal {
+        Removal { scope: scope.to_owned(), before: 997, removed: 200, disabled: 7, why }
+    }
+
+    fn told(why: Why) -> String {
+        scope(&removal("members of acme", why), LIMITS)
+    }
+
+    #[test]
+    fn each_reason_is_told_in_words() {
+        assert_eq!(
+            told(Why::TooMany),
+            "207 of 997 members of acme would go or be disabled (20.7 %; the limit is 20 %)"
+        );
+        let last = "207 of 997 members of acme would go or be disabled, and nobody would be left";
+        assert_eq!(told(Why::Emptied), last);
+        assert_eq!(told(Why::NoAdministrator), last);
+        assert_eq!(
+            scope(&removal("the organization acme", Why::OwnerGone), LIMITS),
+            "the organization acme would go, with its 997 members"
+        );
+        assert_eq!(told(Why::BaselineLost), "797 instead of 997 members of acme");
+    }
+
+    #[test]
+    fn what_exceeds_a_limit_does_not_seem_to_equal_it() {
+        assert_eq!(percent(201, 1000), "20.1 %");
+        assert_eq!(percent(1, 3), "33.3 %");
+        assert_eq!(percent(2001, 10_000), "more than 20 %");
+        assert_eq!(percent(5, 5), "100 %");
+    }
+
+    #[test]
+    fn a_message_stays_within_a_thousand_characters_and_says_how_many_more_there_are() {
+        let long = Removal {
+            scope: format!("group memberships of {}", "ä".repeat(1000)),
+            before: u64::MAX,
+            removed: u64::MAX / 2,
+            disabled: u64::MAX / 2,
+            why: Why::TooMany,
+        };
+        for (count, ending) in [(5, "and 1 more scope."), (1000, "and 996 more scopes.")] {
+            for lost in [false, true] {
+                let message = message(&vec![long.clone(); count], LIMITS, lost, "0123456789abcdef");
+                assert!(message.contains(ending), "{message}");
+                assert!(message.ends_with("acceptRemovals to 0123456789abcdef."), "{message}");
+                assert!(message.chars().count() <= 1000, "{}", message.chars().count());
+            }
+        }
+        assert!(!message(&[long], LIMITS, false, "0").contains("more scope"));
     }
 }
