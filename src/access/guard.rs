@@ -86,7 +86,6 @@ pub fn judge(changes: &[ScopeChange], another_account: bool, limits: Limits) -> 
 /// of now is held, since nobody can tell whether it is the same people.
 pub fn judge_lost(before: &ScopeCounts, another_account: bool, now: &Census) -> Vec<Removal> {
     const NOBODY_KNOWS: &str = "all that was published";
-    let counts = now.counted_like(before);
     let removal = |scope: String, before: u64, removed: u64| {
         let why = if another_account { Why::AnotherAccount } else { Why::BaselineLost };
         Removal { scope, before, removed, disabled: 0, why }
@@ -94,11 +93,12 @@ pub fn judge_lost(before: &ScopeCounts, another_account: bool, now: &Census) -> 
     if before.is_empty() {
         return vec![removal(NOBODY_KNOWS.to_owned(), 0, 0)];
     }
-    let fewer = before.iter().filter_map(|(scope, before)| {
-        let removed = before.saturating_sub(counts.get(scope).copied().unwrap_or_default());
+    let fewer = fewer(before, now);
+    let removals = before.iter().filter_map(|(scope, before)| {
+        let removed = fewer.get(scope).copied().unwrap_or_default();
         (removed > 0 || another_account).then(|| removal(now.title(scope), *before, removed))
     });
-    fewer.collect()
+    removals.collect()
 }
 
 /// Of `before`, the scopes of which there are fewer in `now`, and by how many: what [`judge_lost`] holds, for programs.

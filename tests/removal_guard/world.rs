@@ -11,6 +11,7 @@ use connector_operator::access::guard::{Limits, Scoping};
 use connector_operator::access::{RecordId, RecordSender, ResourceType};
 use connector_operator::api::Trigger;
 use connector_operator::connectors::{Connector, LookUp, ReadError, Upstream};
+use connector_operator::proto::c1::connector::v2::Resource;
 use connector_operator::snapshot::{DirectoryStore, Owner, ReadError as SnapshotError, SyncId};
 use connector_operator::sync::{
     Credential, Destination, Ended, Failure, Held, Opened, Outcome, Plan, Published, PublishedBefore,
@@ -255,9 +256,12 @@ impl World {
     pub fn published(&self) -> Option<BTreeSet<String>> {
         let (_, snapshot) = self.store().open_latest(&self.owner, self.scratch()).unwrap()?;
         let mut ids = BTreeSet::new();
-        let mut resources = Vec::new();
-        snapshot.resources(|it| Ok::<_, SnapshotError>(resources.push(it.id.unwrap()))).unwrap();
-        ids.extend(resources.into_iter().map(|id| format!("{}:{}", id.resource_type, id.resource)));
+        let resource = |it: Resource| {
+            let id = it.id.unwrap();
+            ids.insert(format!("{}:{}", id.resource_type, id.resource));
+            Ok::<_, SnapshotError>(())
+        };
+        snapshot.resources(resource).unwrap();
         snapshot
             .grants(|it| {
                 ids.insert(it.id);
