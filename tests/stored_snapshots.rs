@@ -26,7 +26,7 @@ fn publish(store: &DirectoryStore, owner: &Owner, second: i64) -> Latest {
     let now = Timestamp::from_second(1_790_000_000 + second).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let writer = SnapshotWriter::create(scratch.path(), &[scalr::USER], SyncId::new(now), now).unwrap();
-    store.publish(owner, &writer.finish(now).unwrap(), Receipt::default()).unwrap()
+    store.publish(owner, &writer.finish(now).unwrap(), Receipt::default(), &|| false).unwrap()
 }
 
 async fn get(address: &str, path: &str) -> (StatusCode, Vec<u8>) {
@@ -59,6 +59,36 @@ async fn the_latest_snapshot_is_served_and_any_other_by_its_id() {
     ] {
         assert_eq!(get(&address, missing).await.0, StatusCode::NOT_FOUND, "{missing}");
     }
+}
+
+#[tokio::test]
+async fn what_is_held_can_be_looked_at_until_something_is_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DirectoryStore::new(folder.path());
+    publish(&store, &owner("acme"), 0);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(serve_snapshots(listener, store.clone(), std::future::pending()));
+
+    let held = "/snapshots/identity/ScalrConnector/acme/held";
+    let nothing = b"nothing of it is held by the removal guard\n".to_vec();
+    assert_eq!(get(&address, held).await, (StatusCode::NOT_FOUND, nothing.clone()));
+    // More than is sent at once.
+    let mut text = String::new();
+    let mut hold = store.begin_hold(&owner("acme")).unwrap();
+    for number in 0..10_000 {
+        let line = format!("- user:user-{number:05}");
+        hold.line(&line).unwrap();
+        text += &line;
+        text += "\n";
+    }
+    assert_eq!(get(&address, held).await.0, StatusCode::NOT_FOUND, "it is not complete yet");
+    hold.keep().unwrap();
+    assert_eq!(get(&address, held).await, (StatusCode::OK, text.into_bytes()));
+    assert_eq!(get(&address, "/snapshots/identity/ScalrConnector/other/held").await.0, StatusCode::NOT_FOUND);
+
+    publish(&store, &owner("acme"), 10);
+    assert_eq!(get(&address, held).await, (StatusCode::NOT_FOUND, nothing));
 }
 
 /// An API server that knows the connector `stays` alone.

@@ -1,5 +1,11 @@
 //! The removal guard: how much of what was published may be missing from what comes next, before a person has to
-//! say that it is right.
+//! say that it is right. Pure: the numbers come from whoever compared the two.
+
+mod census;
+mod scope;
+
+pub use census::{Census, OWNERS_COUNTED};
+pub use scope::{Part, ScopeChange};
 
 use std::collections::BTreeMap;
 
@@ -48,7 +54,7 @@ pub enum Why {
     OwnerGone,
     /// It is another account than the one published before.
     AnotherAccount,
-    /// The snapshot published last is lost, and there are fewer than its status remembers.
+    /// The snapshot published last is lost, and there are fewer than is remembered of it.
     BaselineLost,
 }
 
@@ -66,3 +72,44 @@ pub struct Removal {
     /// Why it is held.
     pub why: Why,
 }
+
+/// The scopes that must be held, of all that lose somebody. Nothing is held for what comes anew.
+pub fn judge(changes: &[ScopeChange], another_account: bool, limits: Limits) -> Vec<Removal> {
+    let why = |change: &ScopeChange| match change.part {
+        Part::Users if another_account => Some(Why::AnotherAccount),
+        _ => change.why(limits),
+    };
+    changes.iter().filter_map(|change| Some(change.held_for(why(change)?))).collect()
+}
+
+/// The same where the snapshot published last is lost, and only `before` is remembered of it: whatever there is less
+/// of now is held, since nobody can tell whether it is the same people.
+pub fn judge_lost(before: &ScopeCounts, another_account: bool, now: &Census) -> Vec<Removal> {
+    const NOBODY_KNOWS: &str = "all that was published";
+    let removal = |scope: String, before: u64, removed: u64| {
+        let why = if another_account { Why::AnotherAccount } else { Why::BaselineLost };
+        Removal { scope, before, removed, disabled: 0, why }
+    };
+    if before.is_empty() {
+        return vec![removal(NOBODY_KNOWS.to_owned(), 0, 0)];
+    }
+    let fewer = fewer(before, now);
+    let removals = before.iter().filter_map(|(scope, before)| {
+        let removed = fewer.get(scope).copied().unwrap_or_default();
+        (removed > 0 || another_account).then(|| removal(now.title(scope), *before, removed))
+    });
+    removals.collect()
+}
+
+/// Of `before`, the scopes of which there are fewer in `now`, and by how many: what [`judge_lost`] holds, for programs.
+pub fn fewer(before: &ScopeCounts, now: &Census) -> ScopeCounts {
+    let counts = now.counted_like(before);
+    let fewer = before.iter().filter_map(|(scope, before)| {
+        let removed = before.saturating_sub(counts.get(scope).copied().unwrap_or_default());
+        (removed > 0).then(|| (scope.clone(), removed))
+    });
+    fewer.collect()
+}
+
+#[cfg(test)]
+mod tests;

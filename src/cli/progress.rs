@@ -44,7 +44,7 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    /// Shows `progress` until [`Bar::finish`].
+    /// Shows `progress`, in place of any other, until [`Bar::finish`].
     pub(super) fn follow(&self, progress: Arc<Progress>) {
         let bar = self.bar.clone();
         let following = tokio::spawn(async move {
@@ -55,8 +55,10 @@ impl Bar {
                 bar.tick();
             }
         });
-        if let Ok(mut slot) = self.following.lock() {
-            *slot = Some(following.abort_handle());
+        if let Ok(mut slot) = self.following.lock()
+            && let Some(former) = slot.replace(following.abort_handle())
+        {
+            former.abort();
         }
     }
 

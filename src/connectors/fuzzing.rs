@@ -28,7 +28,8 @@ pub(super) struct Taken {
 
 /// Has `visitor` take `body` as a page. `None` where it refuses.
 pub(super) fn take<V: Visitor>(visitor: &mut V, body: &[u8]) -> Option<Taken> {
-    let page: V::Page<'_> = serde_json::from_slice(body).ok()?;
+    let body = std::str::from_utf8(body).ok()?;
+    let page: V::Page<'_> = serde_json::from_str(body).ok()?;
     let ids: Vec<String> = paging::Page::ids(&page).map(str::to_owned).collect();
     if ids.iter().any(|id| !visitor.is_new(id)) {
         return None;
@@ -37,8 +38,8 @@ pub(super) fn take<V: Visitor>(visitor: &mut V, body: &[u8]) -> Option<Taken> {
     for record in &records {
         check(record);
     }
-    // What is skipped need not be well-formed, and then only we can read the rest.
-    let whole: Value = serde_json::from_slice(body).ok()?;
+    // What is skipped may be nested deeper than others read.
+    let whole: Value = serde_json::from_str(body).ok()?;
     let items = whole.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
     assert_eq!(items.len(), ids.len(), "an item has no id, or an id no item");
     Some(Taken { records, items })

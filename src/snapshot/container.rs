@@ -144,7 +144,8 @@ pub(super) fn digest(path: &Path) -> io::Result<String> {
     Ok(hex(&hashing.digest.finalize()))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lowercase hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -1,9 +1,10 @@
 //! Writing and reading `.c1z` snapshots, comparing them, and the store that keeps them.
 //!
 //! A run writes its records with [`SnapshotWriter`] into a scratch file, compares that with the last snapshot
-//! published ([`compare`]), and has the [`DirectoryStore`] publish it. Everything here blocks its thread. It must not
+//! published ([`Difference`]), and has the [`DirectoryStore`] publish it. Everything here blocks its thread. It must not
 //! know a SaaS, Kubernetes or C1's service.
 
+mod census;
 mod compare;
 mod container;
 mod encode;
@@ -20,11 +21,14 @@ mod writer;
 #[cfg(test)]
 mod testing;
 
-pub use compare::{CompareError, compare};
+pub use compare::{CompareError, Difference, Missing};
 pub use container::Packed;
 pub use owner::{InvalidOwner, Owner};
 pub use pair::{PairError, pair};
 pub use reader::{ReadError, Snapshot, SyncRun};
-pub use store::{DirectoryStore, Entry, Latest, Pruned, Receipt, Retired, StoreError};
+pub use store::{
+    DirectoryStore, Entry, HoldId, HoldText, HoldWriter, Latest, Pruned, Receipt, Replaces, Retired,
+    StoreError,
+};
 pub use sync_id::{InvalidSyncId, SyncId};
 pub use writer::{Finished, SnapshotWriter, WriteError};

@@ -95,6 +95,23 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// Will it be the same however often the file is read?
+    pub(super) fn is_of_the_content(&self) -> bool {
+        match self {
+            Self::Read { .. } | Self::Scratch { .. } | Self::Database { .. } => false,
+            Self::NotASnapshot { .. }
+            | Self::Pebble { .. }
+            | Self::Truncated { .. }
+            | Self::Corrupt { .. }
+            | Self::TooLarge { .. }
+            | Self::Message { .. }
+            | Self::NoFinishedRun
+            | Self::StrangeRun { .. } => true,
+        }
+    }
+}
+
 /// A run that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncRun {
@@ -149,6 +166,11 @@ impl Snapshot {
     /// The run that is read.
     pub fn run(&self) -> &SyncRun {
         &self.run
+    }
+
+    /// The database, for what this module does not ask of it.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Where the database lies, unpacked.

@@ -5,6 +5,8 @@
 //! Whom a folder belongs to, and whether that object still exists, is for the caller to know.
 
 mod error;
+mod fence;
+mod hold;
 mod retention;
 
 use std::fs::{self, DirBuilder};
@@ -16,9 +18,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::error::StoreError;
+pub use self::fence::Replaces;
+pub use self::hold::{HoldId, HoldText, HoldWriter};
 pub use self::retention::{Pruned, Retired};
 use super::{Finished, Owner, Snapshot, SyncId, container};
 use crate::access::Counts;
+use crate::access::guard::ScopeCounts;
 
 const LATEST: &str = "latest.json";
 const EXTENSION: &str = "c1z";
@@ -38,6 +43,9 @@ pub struct Latest {
     /// The stable id of the upstream account that was read, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
+    /// How many of it are in each scope of the removal guard.
+    #[serde(default, skip_serializing_if = "ScopeCounts::is_empty")]
+    pub scopes: ScopeCounts,
     /// When the run ended.
     pub completed_at: Timestamp,
     /// How often the lease had changed hands when this was published.
@@ -49,6 +57,10 @@ pub struct Latest {
 pub struct Receipt {
     /// The stable id of the upstream account that was read, where it has one.
     pub account_id: Option<String>,
+    /// How many of it are in each scope of the removal guard.
+    pub scopes: ScopeCounts,
+    /// What it was compared with.
+    pub replaces: Replaces,
     /// How often the publisher's lease has changed hands: one with fewer is no longer the leader. 0 without a lease.
     pub lease_transitions: u64,
 }
@@ -79,6 +91,8 @@ enum Step {
     SnapshotWritten,
     SnapshotNamed,
     PointerWritten,
+    FenceRaised,
+    HoldCleared,
     PointerSwitched,
 }
 
@@ -98,18 +112,24 @@ impl DirectoryStore {
         self.folder(owner).join(format!("{id}.{EXTENSION}"))
     }
 
-    /// Makes `snapshot` the one that counts. Publishing the same run again is harmless.
+    /// Makes `snapshot` the one that counts, and clears what is held. Publishing the same run again is harmless.
+    /// `called_off` is asked once more in the last moment.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`] when a later leader has published; otherwise when the disk fails. What counted before
-    /// counts still, unless the very last step, making the switch durable, is what failed.
+    /// [`StoreError::CalledOff`] when it was; [`StoreError::Fenced`] when a later leader has published, and
+    /// [`StoreError::Overtaken`] when anybody has; otherwise when the disk fails. What counted before counts still,
+    /// unless the very last step, making the switch durable, is what failed.
     pub fn publish(
         &self,
         owner: &Owner,
         snapshot: &Finished,
         receipt: Receipt,
+        called_off: &dyn Fn() -> bool,
     ) -> Result<Latest, StoreError> {
-        self.publish_in_steps(owner, snapshot, receipt, |_| Ok(()))
+        self.publish_in_steps(owner, snapshot, receipt, |step| match step {
+            Step::FenceRaised | Step::SnapshotWritten if called_off() => Err(StoreError::CalledOff),
+            _ => Ok(()),
+        })
     }
 
     fn publish_in_steps(
@@ -121,7 +141,7 @@ impl DirectoryStore {
     ) -> Result<Latest, StoreError> {
         let run = finished.snapshot().run();
         let path = self.path(owner, &run.id);
-        self.refuse_if_fenced(owner, &receipt)?;
+        self.refuse_if_overtaken(owner, &receipt)?;
 
         self.make_folder(owner)?;
         reached(Step::FolderMade)?;
@@ -137,6 +157,7 @@ impl DirectoryStore {
             size: packed.size,
             counts: finished.counts().clone(),
             account_id: receipt.account_id.clone(),
+            scopes: receipt.scopes.clone(),
             completed_at: run.ended_at,
             lease_transitions: receipt.lease_transitions,
         };
@@ -145,7 +166,12 @@ impl DirectoryStore {
         write_pointer(&next, &latest).map_err(failed("writing", &next))?;
         reached(Step::PointerWritten)?;
         // Once more: packing takes time, in which another may have become the leader.
-        self.refuse_if_fenced(owner, &receipt)?;
+        self.refuse_if_overtaken(owner, &receipt)?;
+        self.raise_fence(owner, receipt.lease_transitions)?;
+        reached(Step::FenceRaised)?;
+        // Before the switch: what is held was compared with what counts until then.
+        self.clear_hold(owner)?;
+        reached(Step::HoldCleared)?;
         let pointer = self.folder(owner).join(LATEST);
         container::rename(&next, &pointer).map_err(failed("switching", &pointer))?;
         reached(Step::PointerSwitched)?;
@@ -189,8 +215,11 @@ impl DirectoryStore {
             }
             Err(source) => return Err(failed("reading", &path)(source)),
         }
-        // The content is what was written, so only the place to unpack it can fail.
-        let snapshot = Snapshot::open(&path, scratch)?;
+        // The content is what was written, so mostly only the place to unpack it can fail.
+        let snapshot = match Snapshot::open(&path, scratch) {
+            Err(error) if error.is_of_the_content() => return Err(lost(error.to_string())),
+            opened => opened?,
+        };
         if snapshot.run().id != latest.id {
             return Err(lost(format!("it holds run {}", snapshot.run().id)));
         }
@@ -223,6 +252,14 @@ impl DirectoryStore {
         Ok(entries)
     }
 
+    /// The run of the newest snapshot of an owner, be it published or not; `latest.json` is not asked.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn newest(&self, owner: &Owner) -> Result<Option<SyncId>, StoreError> {
+        Ok(files(&self.folder(owner))?.iter().filter_map(|file| id_of(&file.path())).max())
+    }
+
     /// All owners that have a folder, in order. What is not a folder of the store's own making is passed over.
     ///
     /// # Errors
@@ -252,23 +289,6 @@ impl DirectoryStore {
         // Each folder's name stands in the one above it.
         for part in folder.ancestors().take(4) {
             container::sync_folder_of(part).map_err(failed("making", part))?;
-        }
-        Ok(())
-    }
-
-    fn refuse_if_fenced(&self, owner: &Owner, receipt: &Receipt) -> Result<(), StoreError> {
-        let stored = match self.latest(owner) {
-            Ok(latest) => latest.map_or(0, |latest| latest.lease_transitions),
-            // It could not be used for anything else either.
-            Err(StoreError::BaselineLost { .. }) => 0,
-            Err(other) => return Err(other),
-        };
-        if stored > receipt.lease_transitions {
-            return Err(StoreError::Fenced {
-                owner: Box::new(owner.clone()),
-                stored,
-                ours: receipt.lease_transitions,
-            });
         }
         Ok(())
     }

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::api::Reason;
 use crate::connectors::{ConfigError, ReadError};
+use crate::snapshot::StoreError;
+
+use super::PublishError;
 
 /// Why a run published nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,10 +73,39 @@ impl Failure {
 
     /// A snapshot that could not be written or stored, while `doing` that.
     pub fn snapshot(doing: &str, error: &dyn std::error::Error) -> Self {
+        Self::of_snapshot(doing, error, VOLUME)
+    }
+
+    /// A snapshot that could not be completed, compared or published.
+    pub(super) fn publish(error: &PublishError) -> Self {
+        let remedy = match error {
+            PublishError::Write(error) if !error.is_of_the_disk() => {
+                "What was read does not hold together; the run is tried again."
+            }
+            PublishError::Store(StoreError::Fenced { .. }) => "The operator that leads now goes on.",
+            PublishError::Store(StoreError::Overtaken { .. } | StoreError::Occupied { .. }) => {
+                "The run is tried again under another id."
+            }
+            _ => VOLUME,
+        };
+        let doing = match error {
+            PublishError::Write(_) => "writing the snapshot",
+            _ => "publishing the snapshot",
+        };
+        Self::of_snapshot(doing, error, remedy)
+    }
+
+    fn of_snapshot(doing: &str, error: &dyn std::error::Error, remedy: &str) -> Self {
         let problem = format!("{doing} failed: {}", with_causes(error));
-        let remedy =
-            "Check the volume for snapshots: its space and its permissions. What was published before stays.";
-        Self::new(Reason::SnapshotFailed, sentence(&problem, remedy))
+        Self::new(Reason::SnapshotFailed, sentence(&problem, &format!("{remedy} {STAYS}")))
+    }
+
+    /// The same where nothing was ever published that could stay.
+    pub(super) fn with_nothing_published(mut self) -> Self {
+        if let Some(rest) = self.message.strip_suffix(STAYS) {
+            self.message = format!("{rest}Nothing has been published yet.");
+        }
+        self
     }
 
     /// A reading that is not complete.
@@ -88,8 +120,11 @@ impl Failure {
     }
 }
 
+/// The last sentence of whatever leaves a published snapshot in place.
+const STAYS: &str = "What was published before stays.";
+const VOLUME: &str = "Check the volume for snapshots: its space and its permissions.";
+
 fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
-    const STAYS: &str = "What was published before stays.";
     match error {
         ReadError::Unauthorized { .. } => (
             Reason::Unauthorized,

@@ -1,14 +1,19 @@
 //! One run from start to outcome, and the queue in which runs wait. Reads through a connector, writes through the
 //! snapshot store; must not write Kubernetes objects.
 
+mod baseline;
+mod confirm;
 mod failure;
 mod outcome;
 mod queue;
+mod reading;
 mod run;
 mod snapshots;
+mod verdict;
 
+pub use baseline::{Baseline, Known, PublishedBefore};
 pub use failure::{Credential, Failure};
 pub use outcome::{Ended, Held, Outcome, Published, SecretSeen};
 pub use queue::{Class, Job, ObjectKey, Queue, RunView};
-pub use run::{Opened, Plan, PublishedBefore, Source, run};
-pub use snapshots::{Destination, OneFile, OwnSnapshots, PublishError, Snapshots};
+pub use run::{Opened, Plan, Source, run};
+pub use snapshots::{Destination, Holds, OneFile, OwnSnapshots, Place, PublishError, Snapshots};

@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::access::guard::ScopeCounts;
-use crate::access::{Changes, ResourceType};
-use crate::connectors::Upstream;
 use crate::snapshot::{
-    CompareError, DirectoryStore, Finished, Owner, Receipt, Snapshot, StoreError, WriteError, compare,
+    CompareError, DirectoryStore, Finished, Latest, Owner, Receipt, Replaces, Snapshot, StoreError,
+    WriteError,
 };
 
-use super::Published;
+use super::baseline::{Baseline, Known, PublishedBefore};
 
 /// Why a complete snapshot was not published.
 #[derive(Debug, thiserror::Error)]
@@ -35,18 +33,50 @@ pub enum PublishError {
     },
 }
 
-/// Where a complete run's snapshot goes.
+/// Where a published snapshot is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its address.
+    pub uri: String,
+    /// The SHA-256 of the file, in lowercase hexadecimal digits.
+    pub digest: String,
+    /// The size of the file in bytes.
+    pub size: u64,
+}
+
+/// Where a complete run's snapshot goes. Everything here blocks its thread.
 pub trait Destination: Send + Sync {
-    /// Compares the snapshot with the one before, and publishes it: whole, or not at all. Blocks its thread.
+    /// What the run is compared with. `before` is what is remembered of the last publication elsewhere.
+    ///
+    /// # Errors
+    /// When it cannot be read now, but might be later.
+    fn baseline(&self, before: Option<&PublishedBefore>) -> Result<Baseline, PublishError>;
+
+    /// Has anything been published here?
+    fn has_published(&self) -> bool;
+
+    /// Where it is kept what the removal guard holds; `None` where nothing is ever held.
+    fn holds(&self) -> Option<Holds<'_>>;
+
+    /// Publishes the snapshot: whole, or not at all, and not once `called_off`.
     ///
     /// # Errors
     /// [`PublishError`]; then what was published before stays.
     fn publish(
         &self,
         finished: &Finished,
-        upstream: Upstream,
-        types: &[ResourceType],
-    ) -> Result<Published, PublishError>;
+        receipt: Receipt,
+        called_off: &dyn Fn() -> bool,
+    ) -> Result<Place, PublishError>;
+}
+
+/// Where it is kept what the removal guard holds of one object.
+#[derive(Debug, Clone, Copy)]
+pub struct Holds<'d> {
+    /// The store.
+    pub store: &'d DirectoryStore,
+    /// The object.
+    pub owner: &'d Owner,
 }
 
 /// The operator's store.
@@ -86,37 +116,77 @@ pub struct OwnSnapshots {
     owner: Owner,
 }
 
+impl OwnSnapshots {
+    /// The snapshot that counts is not to be had: what `latest.json` says of it is still something.
+    fn lost(&self, before: Option<&PublishedBefore>) -> Result<Baseline, PublishError> {
+        let store = &self.snapshots.store;
+        let pointer = match store.latest(&self.owner) {
+            Ok(latest) => latest,
+            Err(StoreError::BaselineLost { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let replaces = pointer.as_ref().map_or(Replaces::Anything, |latest| Replaces::Run(latest.id.clone()));
+        let candidates = pointer.map(remembered).into_iter().chain(before.cloned());
+        let newest = candidates.max_by_key(|it| (it.id.clone(), !it.scopes.is_empty()));
+        Ok(Baseline { known: Known::lost(newest, store.newest(&self.owner)?), replaces })
+    }
+}
+
+fn remembered(latest: Latest) -> PublishedBefore {
+    let account_id = latest.account_id.unwrap_or_default();
+    PublishedBefore { id: latest.id, account_id, scopes: latest.scopes }
+}
+
 impl Destination for OwnSnapshots {
+    fn baseline(&self, before: Option<&PublishedBefore>) -> Result<Baseline, PublishError> {
+        let Snapshots { store, scratch, .. } = &self.snapshots;
+        let lost = || before.map_or(Known::Nothing, |before| Known::lost(Some(before.clone()), None));
+        match store.open_latest(&self.owner, scratch) {
+            Ok(None) => Ok(Baseline { known: lost(), replaces: Replaces::Nothing }),
+            Ok(Some((latest, snapshot))) => {
+                let replaces = Replaces::Run(latest.id.clone());
+                // Older than what was published since: the store comes from a backup.
+                let known = if before.is_some_and(|before| before.id > latest.id) {
+                    lost()
+                } else {
+                    Known::Snapshot { snapshot: Box::new(snapshot), account_id: latest.account_id }
+                };
+                Ok(Baseline { known, replaces })
+            }
+            Err(StoreError::BaselineLost { path, reason }) => {
+                tracing::warn!(path = %path.display(), reason, "The snapshot published last is lost");
+                self.lost(before)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn has_published(&self) -> bool {
+        matches!(self.snapshots.store.latest(&self.owner), Ok(Some(_)) | Err(StoreError::BaselineLost { .. }))
+    }
+
+    fn holds(&self) -> Option<Holds<'_>> {
+        Some(Holds { store: &self.snapshots.store, owner: &self.owner })
+    }
+
     fn publish(
         &self,
         finished: &Finished,
-        upstream: Upstream,
-        types: &[ResourceType],
-    ) -> Result<Published, PublishError> {
-        let Snapshots { store, scratch, keep } = &self.snapshots;
-        let changes = match store.open_latest(&self.owner, scratch)? {
-            Some((_, before)) => Some(compare(&before, finished.snapshot(), types)?),
-            None => None,
-        };
-        let receipt = Receipt { account_id: Some(upstream.account_id.clone()), ..Receipt::default() };
-        let latest = store.publish(&self.owner, finished, receipt)?;
+        receipt: Receipt,
+        called_off: &dyn Fn() -> bool,
+    ) -> Result<Place, PublishError> {
+        let Snapshots { store, keep, .. } = &self.snapshots;
+        let latest = store.publish(&self.owner, finished, receipt, called_off)?;
         if let Err(error) = store.prune(&self.owner, *keep, Timestamp::now()) {
             // What is too much now is pruned after the next run.
             tracing::warn!(%error, owner = %self.owner, "Older snapshots could not be pruned");
         }
-        Ok(Published {
-            account_id: upstream.account_id,
-            counts: latest.counts,
-            scopes: ScopeCounts::new(),
-            changes,
-            uri: file_uri(&store.path(&self.owner, &latest.id)),
-            digest: format!("sha256:{}", latest.digest),
-            size: latest.size,
-        })
+        let uri = file_uri(&store.path(&self.owner, &latest.id));
+        Ok(Place { uri, digest: latest.digest, size: latest.size })
     }
 }
 
-/// One file, which a later run replaces.
+/// One file, which a later run replaces. Whoever runs it looks at what it prints: nothing is held.
 #[derive(Debug, Clone)]
 pub struct OneFile {
     path: PathBuf,
@@ -128,34 +198,39 @@ impl OneFile {
     pub fn new(path: PathBuf, scratch: PathBuf) -> Self {
         Self { path, scratch }
     }
-
-    /// What differs from the file that is there; what is no snapshot is merely replaced.
-    fn changes_since(&self, finished: &Finished, types: &[ResourceType]) -> Option<Changes> {
-        let before = Snapshot::open(&self.path, &self.scratch).ok()?;
-        compare(&before, finished.snapshot(), types).ok()
-    }
 }
 
 impl Destination for OneFile {
+    /// The file that is there; what is no snapshot is merely replaced.
+    fn baseline(&self, _: Option<&PublishedBefore>) -> Result<Baseline, PublishError> {
+        let known = match Snapshot::open(&self.path, &self.scratch) {
+            Ok(snapshot) => Known::Snapshot { snapshot: Box::new(snapshot), account_id: None },
+            Err(_) => Known::Nothing,
+        };
+        Ok(Baseline { known, replaces: Replaces::Anything })
+    }
+
+    fn has_published(&self) -> bool {
+        self.path.exists()
+    }
+
+    fn holds(&self) -> Option<Holds<'_>> {
+        None
+    }
+
     fn publish(
         &self,
         finished: &Finished,
-        upstream: Upstream,
-        types: &[ResourceType],
-    ) -> Result<Published, PublishError> {
-        let changes = self.changes_since(finished, types);
+        _: Receipt,
+        called_off: &dyn Fn() -> bool,
+    ) -> Result<Place, PublishError> {
+        if called_off() {
+            return Err(StoreError::CalledOff.into());
+        }
         let packed = finished
             .pack(&self.path)
             .map_err(|source| PublishError::File { path: self.path.clone(), source })?;
-        Ok(Published {
-            account_id: upstream.account_id,
-            counts: finished.counts().clone(),
-            scopes: ScopeCounts::new(),
-            changes,
-            uri: file_uri(&packed.path),
-            digest: format!("sha256:{}", packed.digest),
-            size: packed.size,
-        })
+        Ok(Place { uri: file_uri(&packed.path), digest: packed.digest, size: packed.size })
     }
 }
 

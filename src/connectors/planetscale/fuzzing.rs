@@ -73,7 +73,7 @@ fn organizations(body: &[u8]) {
 
 fn teams(body: &[u8]) {
     let organization = acme();
-    let mut teams = Teams { organization: &organization, ids: IdSet::default(), found: Vec::new() };
+    let mut teams = Teams::of(&organization);
     let Some(taken) = take(&mut teams, body) else { return };
     assert_eq!(teams.found.len(), taken.items.len(), "a team is lost");
 }

@@ -3,16 +3,180 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::access::{Record, Resource, ResourceKind};
-use crate::snapshot::SyncId;
+use crate::access::guard::{Census, Part, ScopeChange, Scoping};
+use crate::access::{EntitlementId, Record, RecordId, Resource, ResourceId, ResourceKind};
 use crate::snapshot::testing::{self, Account, TYPES, started_at, time};
+use crate::snapshot::{Finished, SyncId};
 
-fn changes(previous: Vec<Record>, current: Vec<Record>) -> Changes {
+const ROLES: Scoping = Scoping::Roles { owner: "organization", administrator: "admin" };
+
+/// Two snapshots and their difference.
+struct Pair {
+    difference: Difference,
+    previous: Finished,
+    current: Finished,
+    _scratch: tempfile::TempDir,
+}
+
+fn pair(previous: Vec<Record>, current: Vec<Record>) -> Pair {
     // The folder's name has what an address would take for something else.
     let scratch = tempfile::Builder::new().prefix("a ?mode=x%41#").tempdir().unwrap();
     let previous = testing::write(scratch.path(), SyncId::new(started_at()), previous).unwrap();
     let current = testing::write(scratch.path(), SyncId::new(started_at()), current).unwrap();
-    compare(previous.snapshot(), current.snapshot(), TYPES).unwrap()
+    let difference = Difference::between(previous.snapshot(), current.snapshot(), TYPES).unwrap();
+    Pair { difference, previous, current, _scratch: scratch }
+}
+
+fn changes(previous: Vec<Record>, current: Vec<Record>) -> Changes {
+    pair(previous, current).difference.changes().clone()
+}
+
+fn lines(difference: &Difference) -> Vec<String> {
+    let mut lines = Vec::new();
+    let collect = |line: &str| {
+        lines.push(line.to_owned());
+        Ok::<_, CompareError>(())
+    };
+    difference.lines(collect).unwrap();
+    lines
+}
+
+/// Who is enabled in an account.
+fn enabled(account: &Account) -> Vec<&ResourceId> {
+    let enabled = |resource: &Resource| match &resource.kind {
+        ResourceKind::User(user) => user.status.enabled,
+        _ => false,
+    };
+    account.resources.iter().filter(|(_, it)| enabled(it)).map(|(id, _)| id).collect()
+}
+
+fn newly_disabled<'a>(previous: &'a Account, current: &Account) -> Vec<&'a ResourceId> {
+    let still = enabled(current);
+    let mut disabled = enabled(previous);
+    disabled.retain(|id| current.resources.contains_key(id) && !still.contains(id));
+    disabled
+}
+
+fn lines_naively(previous: &Account, current: &Account) -> Vec<String> {
+    let resources = previous.resources.keys().filter(|id| !current.resources.contains_key(id));
+    let grants = previous.grants.difference(&current.grants);
+    let mut gone: Vec<String> = resources.map(|id| format!("- {id}")).collect();
+    gone.extend(grants.map(|(entitlement, principal)| format!("- {entitlement}:{principal}")));
+    gone.sort();
+    let disabled = newly_disabled(previous, current);
+    gone.into_iter().chain(disabled.iter().map(|id| format!("disabled {id}"))).collect()
+}
+
+/// Who has what in one scope of an organization. A membership counts once for each team.
+fn held_in(
+    account: &Account,
+    part: Part,
+    organization: &ResourceId,
+) -> Vec<(Option<EntitlementId>, ResourceId)> {
+    let mut found = Vec::new();
+    for (entitlement, principal) in &account.grants {
+        let on = &entitlement.resource;
+        let counts = match part {
+            Part::Administrators => on == organization && entitlement.slug == "admin",
+            Part::Memberships => account.resources[on].parent.as_ref() == Some(organization),
+            _ => on == organization,
+        };
+        if counts {
+            found.push(((part == Part::Memberships).then(|| entitlement.clone()), principal.clone()));
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn organizations(account: &Account) -> Vec<&Resource> {
+    account.resources.values().filter(|it| it.id.resource_type == "organization").collect()
+}
+
+fn census_naively(account: &Account) -> Census {
+    let mut census = Census::default();
+    for it in organizations(account) {
+        let counts = Part::OF_OWNER.map(|part| held_in(account, part, &it.id).len() as u64);
+        census.add_owner(&it.id.to_string(), name_of(it), counts);
+    }
+    census
+}
+
+fn name_of(resource: &Resource) -> String {
+    let name = resource.display_name.clone();
+    if name.is_empty() { resource.id.to_string() } else { name }
+}
+
+fn scopes_naively(previous: &Account, current: &Account) -> Vec<ScopeChange> {
+    let disabled = newly_disabled(previous, current);
+    let mut scopes = Vec::new();
+    for it in organizations(previous) {
+        if !current.resources.contains_key(&it.id) {
+            let before = held_in(previous, Part::Members, &it.id).len() as u64;
+            let title = format!("the organization {}", name_of(it));
+            let part = Part::Owner;
+            scopes.push(ScopeChange {
+                part,
+                title,
+                before,
+                removed: before,
+                disabled: 0,
+                somebody_left: false,
+            });
+            continue;
+        }
+        for part in Part::OF_OWNER {
+            let before = held_in(previous, part, &it.id);
+            let (gone, stay): (Vec<_>, Vec<_>) = match part {
+                // A grant in a team that went elsewhere is still there.
+                Part::Memberships => before.iter().partition(|(entitlement, who)| {
+                    !current.grants.contains(&(entitlement.clone().unwrap(), who.clone()))
+                }),
+                _ => {
+                    let now = held_in(current, part, &it.id);
+                    before.iter().partition(|who| !now.contains(who))
+                }
+            };
+            let disabled = match part {
+                Part::Memberships => 0,
+                _ => stay.iter().filter(|(_, who)| disabled.contains(&who)).count() as u64,
+            };
+            let removed = gone.len() as u64;
+            if removed + disabled > 0 {
+                let left = held_in(current, part, &it.id).len() as u64;
+                scopes.push(ScopeChange {
+                    part,
+                    title: part.title(&name_of(it)),
+                    before: before.len() as u64,
+                    removed,
+                    disabled,
+                    somebody_left: left > disabled,
+                });
+            }
+        }
+    }
+    scopes
+}
+
+fn users_naively(previous: &Account, current: &Account) -> ScopeChange {
+    let users = |account: &Account| {
+        let mut ids: Vec<_> = account.resources.keys().cloned().collect();
+        ids.retain(|id| id.resource_type == "user");
+        ids
+    };
+    let (before, now) = (users(previous), users(current));
+    let removed = before.iter().filter(|id| !now.contains(id)).count() as u64;
+    let disabled = newly_disabled(previous, current).len() as u64;
+    let nobody_left = removed + disabled > 0 && enabled(current).is_empty() && !enabled(previous).is_empty();
+    ScopeChange {
+        part: Part::Users,
+        title: "users".to_owned(),
+        before: before.len() as u64,
+        removed,
+        disabled,
+        somebody_left: !nobody_left,
+    }
 }
 
 fn without_sign_in(resource: &Resource) -> Resource {
@@ -97,13 +261,73 @@ fn resources_of_a_type_no_longer_read_are_removed() {
     let writer =
         crate::snapshot::SnapshotWriter::create(scratch.path(), testing::USER, id, started_at()).unwrap();
     let current = writer.finish(started_at()).unwrap();
-    let changes = compare(previous.snapshot(), current.snapshot(), testing::USER).unwrap();
+    let difference = Difference::between(previous.snapshot(), current.snapshot(), testing::USER).unwrap();
+    let changes = difference.changes();
     let removed: Vec<_> = changes.iter().map(|(scope, change)| (scope.as_str(), change.removed)).collect();
     assert_eq!(removed, [("grants", 3), ("organization", 1), ("team", 1), ("users", 2)]);
 }
 
+#[test]
+fn a_changed_role_is_no_removal_of_a_member_and_says_what_is_lacking() {
+    let mut now = testing::small_account();
+    now.retain(|record| *record != testing::grant("organization", "o1", "admin", "u2"));
+    now.insert(5, testing::grant("organization", "o1", "member", "u2"));
+    let it = pair(testing::small_account(), now);
+    let scopes = it.difference.scopes(ROLES, TYPES).unwrap();
+    let told: Vec<_> = scopes.iter().map(|it| (it.title.as_str(), it.removed, it.somebody_left)).collect();
+    assert_eq!(told, [("administrators of o1", 1, false)]);
+    assert_eq!(lines(&it.difference), ["- organization:o1:admin:user:u2"]);
+    let grant = |slug| RecordId::Grant {
+        entitlement: testing::entitlement_id("organization", "o1", slug),
+        principal: ResourceId::new("user", "u2"),
+    };
+    assert!(it.difference.lacks(&grant("admin")).unwrap());
+    assert!(!it.difference.lacks(&grant("member")).unwrap());
+    assert!(!it.difference.lacks(&RecordId::Resource(ResourceId::new("user", "u2"))).unwrap());
+    assert!(it.difference.lacks(&RecordId::Resource(ResourceId::new("user", "u3"))).unwrap());
+}
+
+#[test]
+fn more_missing_than_asked_for_are_only_counted() {
+    let it = pair(testing::small_account(), testing::small_account()[..5].to_vec());
+    let missing = it.difference.missing(4, TYPES).unwrap();
+    assert_eq!((missing.count, missing.records), (5, None));
+    let named = it.difference.missing(5, TYPES).unwrap();
+    assert_eq!(named.digest, missing.digest);
+    assert_eq!(named.records.unwrap().len(), 5);
+    // Of a type that is not read any more, nothing can be asked.
+    assert_eq!(it.difference.missing(5, testing::USER).unwrap().records, None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn what_goes_is_the_same_in_sql_as_in_memory(previous in testing::accounts(), current in testing::accounts()) {
+        let it = pair(previous.records(), current.records());
+        let expected = lines_naively(&previous, &current);
+        prop_assert_eq!(lines(&it.difference), expected.clone());
+        prop_assert_eq!(it.difference.scopes(ROLES, TYPES).unwrap(), scopes_naively(&previous, &current));
+        let users = it.difference.scopes(Scoping::Users, TYPES).unwrap();
+        prop_assert_eq!(users, vec![users_naively(&previous, &current)]);
+
+        let missing = it.difference.missing(100, TYPES).unwrap();
+        let gone: Vec<_> = expected.iter().filter_map(|line| line.strip_prefix("- ")).collect();
+        prop_assert_eq!(missing.count, gone.len() as u64);
+        let mut named: Vec<_> = missing.records.unwrap().iter().map(RecordId::to_string).collect();
+        named.sort();
+        prop_assert_eq!(named, gone);
+    }
+
+    #[test]
+    fn a_census_is_the_same_in_sql_as_in_memory(account in testing::accounts()) {
+        let it = pair(account.records(), account.records());
+        prop_assert_eq!(it.current.snapshot().census(ROLES, TYPES).unwrap(), census_naively(&account));
+        prop_assert_eq!(lines(&it.difference), Vec::<String>::new());
+        let users = account.resources.keys().filter(|id| id.resource_type == "user").count();
+        let census = it.previous.snapshot().census(Scoping::Users, TYPES).unwrap();
+        prop_assert_eq!(census, Census::of_users(users as u64));
+    }
 
     #[test]
     fn counting_in_sql_is_counting_in_memory(previous in testing::accounts(), current in testing::accounts()) {

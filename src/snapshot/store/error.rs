@@ -36,6 +36,15 @@ pub enum StoreError {
         /// The transitions of this process.
         ours: u64,
     },
+    /// Another snapshot was published since this one was compared.
+    #[error("{owner}: another snapshot was published since this one was compared with the last")]
+    Overtaken {
+        /// Whose snapshot it would have been.
+        owner: Box<Owner>,
+    },
+    /// The run was called off before its snapshot counted.
+    #[error("the run was called off before its snapshot was published")]
+    CalledOff,
     /// A snapshot of the same run with another content is there already, and snapshots do not change.
     #[error("{} is there already, with another content", path.display())]
     Occupied {

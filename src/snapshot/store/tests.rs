@@ -9,6 +9,10 @@ use super::*;
 use crate::access::Record;
 use crate::snapshot::testing::{self, small_account, started_at, time, user};
 
+fn never() -> bool {
+    false
+}
+
 struct Fixture {
     folder: TempDir,
     store: DirectoryStore,
@@ -35,7 +39,7 @@ impl Fixture {
     }
 
     fn publish(&self, users: usize) -> Latest {
-        self.store.publish(&self.owner, &self.run(users), Receipt::default()).unwrap()
+        self.store.publish(&self.owner, &self.run(users), Receipt::default(), &never).unwrap()
     }
 
     fn open_latest(&self) -> Result<Option<(Latest, Snapshot)>, StoreError> {
@@ -64,9 +68,10 @@ fn nothing_published_is_no_error() {
 #[test]
 fn what_is_published_is_the_latest_and_private() {
     let it = Fixture::new();
-    let receipt = Receipt { account_id: Some("acc-1".to_owned()), lease_transitions: 3 };
+    let receipt =
+        Receipt { account_id: Some("acc-1".to_owned()), lease_transitions: 3, ..Receipt::default() };
     let finished = it.run(1);
-    let published = it.store.publish(&it.owner, &finished, receipt).unwrap();
+    let published = it.store.publish(&it.owner, &finished, receipt, &never).unwrap();
     let (latest, snapshot) = it.open_latest().unwrap().unwrap();
     assert_eq!(latest, published);
     assert_eq!(&latest.counts, finished.counts());
@@ -104,8 +109,8 @@ fn latest_json_reads_as_documented() {
 fn publishing_the_same_run_again_is_harmless() {
     let it = Fixture::new();
     let finished = it.run(0);
-    let first = it.store.publish(&it.owner, &finished, Receipt::default()).unwrap();
-    assert_eq!(it.store.publish(&it.owner, &finished, Receipt::default()).unwrap(), first);
+    let first = it.store.publish(&it.owner, &finished, Receipt::default(), &never).unwrap();
+    assert_eq!(it.store.publish(&it.owner, &finished, Receipt::default(), &never).unwrap(), first);
     assert_eq!(it.names(), [format!("{}.c1z", first.id), LATEST.to_owned()]);
 }
 
@@ -116,7 +121,7 @@ fn a_snapshot_that_is_there_does_not_change() {
     let path = it.store.path(&it.owner, &finished.snapshot().run().id);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, "another").unwrap();
-    let error = it.store.publish(&it.owner, &finished, Receipt::default()).unwrap_err();
+    let error = it.store.publish(&it.owner, &finished, Receipt::default(), &never).unwrap_err();
     assert!(matches!(error, StoreError::Occupied { .. }), "{error}");
     assert_eq!(fs::read(&path).unwrap(), b"another");
     assert!(it.store.latest(&it.owner).unwrap().is_none());
@@ -129,6 +134,8 @@ fn a_crash_between_any_two_steps_leaves_a_whole_latest() {
         (Step::SnapshotWritten, false),
         (Step::SnapshotNamed, false),
         (Step::PointerWritten, false),
+        (Step::FenceRaised, false),
+        (Step::HoldCleared, false),
         (Step::PointerSwitched, true),
     ];
     for (cut, switched) in steps {
@@ -159,9 +166,9 @@ fn a_crash_between_any_two_steps_leaves_a_whole_latest() {
 fn a_former_leader_does_not_publish() {
     let it = Fixture::new();
     let newer = Receipt { lease_transitions: 8, ..Receipt::default() };
-    let published = it.store.publish(&it.owner, &it.run(0), newer).unwrap();
+    let published = it.store.publish(&it.owner, &it.run(0), newer, &never).unwrap();
     let older = Receipt { lease_transitions: 7, ..Receipt::default() };
-    let error = it.store.publish(&it.owner, &it.run(1), older.clone()).unwrap_err();
+    let error = it.store.publish(&it.owner, &it.run(1), older.clone(), &never).unwrap_err();
     assert!(matches!(error, StoreError::Fenced { stored: 8, ours: 7, .. }), "{error}");
     assert_eq!(it.open_latest().unwrap().unwrap().0, published);
 
@@ -171,7 +178,7 @@ fn a_former_leader_does_not_publish() {
     let meanwhile = |step| {
         if step == Step::SnapshotNamed {
             let newer = Receipt { lease_transitions: 8, ..Receipt::default() };
-            it.store.publish(&it.owner, &fast, newer)?;
+            it.store.publish(&it.owner, &fast, newer, &never)?;
         }
         Ok(())
     };
@@ -217,7 +224,7 @@ fn pruning_keeps_the_last_ones_and_the_one_that_counts() {
     let id = |minute: &str| SyncId::new(time(&format!("2026-09-04T10:{minute}:00Z")));
     let publish = |id: SyncId| {
         let finished = testing::write(it.scratch(), id, small_account()).unwrap();
-        it.store.publish(&it.owner, &finished, Receipt::default()).unwrap().id
+        it.store.publish(&it.owner, &finished, Receipt::default(), &never).unwrap().id
     };
     let newer = [publish(id("10")), publish(id("20")), publish(id("30"))];
     // The clock went back: the one that counts has the earliest id.
@@ -269,7 +276,7 @@ fn another_owner_of_the_same_name_stays() {
     it.publish(0);
     let again =
         Owner::new("identity", "ScalrConnector", "acme", "11111111-0000-4000-8000-123456789abc").unwrap();
-    it.store.publish(&again, &it.run(0), Receipt::default()).unwrap();
+    it.store.publish(&again, &it.run(0), Receipt::default(), &never).unwrap();
     it.store.retire(&it.owner, started_at(), SignedDuration::ZERO).unwrap();
     it.store.retire(&it.owner, started_at(), SignedDuration::ZERO).unwrap();
     assert_eq!(it.store.owners().unwrap(), [again]);
@@ -300,4 +307,119 @@ fn what_others_put_into_the_store_is_passed_over() {
     assert_eq!(it.store.list(&it.owner).unwrap().len(), 1);
     let old = Duration::from_secs(0);
     assert_eq!(it.store.prune(&it.owner, 1, Timestamp::now() + old).unwrap(), Pruned::default());
+}
+
+fn hold(it: &Fixture, lines: &[&str]) -> String {
+    let (mut id, mut writer) = (HoldId::default(), it.store.begin_hold(&it.owner).unwrap());
+    for line in lines {
+        id.line(line);
+        writer.line(line).unwrap();
+    }
+    writer.keep().unwrap();
+    id.id()
+}
+
+fn held(it: &Fixture) -> Option<String> {
+    let text = it.store.held(&it.owner).unwrap();
+    text.map(|text| std::io::read_to_string(text).unwrap())
+}
+
+#[test]
+fn a_hold_is_private_and_found_by_its_id_and_the_next_one_takes_its_place() {
+    let it = Fixture::new();
+    assert!(held(&it).is_none());
+    let first = hold(&it, &["- user:u1"]);
+    let second = hold(&it, &["- user:u1", "- user:u2"]);
+    assert_eq!((first.len(), second.len()), (16, 16));
+    assert_eq!(held(&it).unwrap(), "- user:u1\n- user:u2\n");
+    assert!(it.store.held_as(&it.owner, &second).unwrap().is_some());
+    assert!(it.store.held_as(&it.owner, &first).unwrap().is_none());
+    let path = it.store.folder(&it.owner).join("held.txt.zst");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(it.names(), ["held.txt.zst"]);
+}
+
+#[test]
+fn a_hold_that_is_damaged_approves_nothing() {
+    let it = Fixture::new();
+    let lines: Vec<_> = (0..1000).map(|number| format!("- user:u{number}")).collect();
+    let id = hold(&it, &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let path = it.store.folder(&it.owner).join("held.txt.zst");
+    let whole = fs::read(&path).unwrap();
+    for damaged in [&whole[..whole.len() / 2], &whole[..10], b"", b"another"] {
+        fs::write(&path, damaged).unwrap();
+        assert!(it.store.held_as(&it.owner, &id).unwrap().is_none(), "{} bytes", damaged.len());
+    }
+    fs::write(&path, &whole).unwrap();
+    assert!(it.store.held_as(&it.owner, &id).unwrap().is_some());
+}
+
+#[test]
+fn a_publication_clears_what_is_held_and_a_crash_before_it_does_not() {
+    for (cut, stays) in [
+        (Step::FolderMade, true),
+        (Step::SnapshotWritten, true),
+        (Step::SnapshotNamed, true),
+        (Step::PointerWritten, true),
+        (Step::FenceRaised, true),
+        // Lost, but nothing was published either: the next run holds the same again.
+        (Step::HoldCleared, false),
+        (Step::PointerSwitched, false),
+    ] {
+        let it = Fixture::new();
+        it.publish(0);
+        hold(&it, &["- user:u1"]);
+        let crash = |step| if step == cut { Err(StoreError::CalledOff) } else { Ok(()) };
+        it.store.publish_in_steps(&it.owner, &it.run(1), Receipt::default(), crash).unwrap_err();
+        assert_eq!(held(&it).is_some(), stays, "after {cut:?}");
+        it.publish(2);
+        assert!(held(&it).is_none());
+    }
+}
+
+#[test]
+fn a_run_that_is_called_off_while_it_packs_publishes_nothing_and_leaves_what_is_held() {
+    for asked_before in [0, 1] {
+        let it = Fixture::new();
+        let published = it.publish(0);
+        hold(&it, &["- user:u1"]);
+        let asked = std::cell::Cell::new(0);
+        let called_off = || {
+            asked.set(asked.get() + 1);
+            asked.get() > asked_before
+        };
+        let error = it.store.publish(&it.owner, &it.run(1), Receipt::default(), &called_off).unwrap_err();
+        assert!(matches!(error, StoreError::CalledOff), "{error}");
+        assert_eq!(it.open_latest().unwrap().unwrap().0, published);
+        assert!(held(&it).is_some());
+    }
+}
+
+#[test]
+fn what_was_compared_with_another_than_the_latest_is_not_published() {
+    let it = Fixture::new();
+    let compared_with_nothing = Receipt { replaces: Replaces::Nothing, ..Receipt::default() };
+    let first = it.store.publish(&it.owner, &it.run(0), compared_with_nothing.clone(), &never).unwrap();
+    let compared_with_first = Receipt { replaces: Replaces::Run(first.id.clone()), ..Receipt::default() };
+    let second = it.store.publish(&it.owner, &it.run(1), compared_with_first.clone(), &never).unwrap();
+    for receipt in [compared_with_nothing, compared_with_first] {
+        let error = it.store.publish(&it.owner, &it.run(2), receipt, &never).unwrap_err();
+        assert!(matches!(error, StoreError::Overtaken { .. }), "{error}");
+    }
+    assert_eq!(it.open_latest().unwrap().unwrap().0, second);
+}
+
+#[test]
+fn a_former_leader_stays_out_although_latest_json_is_damaged() {
+    let it = Fixture::new();
+    let leader = |lease_transitions| Receipt { lease_transitions, ..Receipt::default() };
+    it.store.publish(&it.owner, &it.run(0), leader(8), &never).unwrap();
+    let pointer = it.store.folder(&it.owner).join(LATEST);
+    for damage in ["", "{", "[]"] {
+        fs::write(&pointer, damage).unwrap();
+        let error = it.store.publish(&it.owner, &it.run(1), leader(7), &never).unwrap_err();
+        assert!(matches!(error, StoreError::Fenced { stored: 8, ours: 7, .. }), "{error}");
+    }
+    let next = it.store.publish(&it.owner, &it.run(1), leader(8), &never).unwrap();
+    assert_eq!(it.open_latest().unwrap().unwrap().0, next);
 }

@@ -96,3 +96,10 @@ pub enum WriteError {
         parent: String,
     },
 }
+
+impl WriteError {
+    /// Is it the disk's fault, and not what was read?
+    pub fn is_of_the_disk(&self) -> bool {
+        matches!(self, Self::Scratch { .. } | Self::Database { .. } | Self::Reopen(_))
+    }
+}

@@ -1,0 +1,186 @@
+//! What became of each scope of the removal guard.
+
+use std::collections::BTreeMap;
+
+use super::changed::{enabled, text};
+use super::{CompareError, Difference, failed};
+use crate::access::ResourceType;
+use crate::access::guard::{Part, ScopeChange, Scoping};
+use crate::snapshot::census::{Population, user_types};
+
+/// How many of each owner, by its id.
+type ByOwner = BTreeMap<String, u64>;
+
+/// Whoever lost the last role on a resource of type `?1`. `?2` is the later run.
+const MEMBERS: &str = "
+select it.resource_type_id || ':' || it.resource_id,
+    count(distinct it.principal_resource_type_id || ':' || it.principal_resource_id)
+from main.gone_grants as gone cross join previous.v1_grants as it on it.id = gone.id
+where it.resource_type_id = ?1 and ?3 <> '' and not exists (
+    select 1 from current.v1_grants as o
+    where o.principal_resource_type_id = it.principal_resource_type_id
+        and o.principal_resource_id = it.principal_resource_id
+        and o.resource_type_id = it.resource_type_id and o.resource_id = it.resource_id and o.sync_id = ?2)
+group by 1";
+
+/// Whoever lost the role `?3` on a resource of type `?1`.
+const ADMINISTRATORS: &str = "
+select it.resource_type_id || ':' || it.resource_id, count(*)
+from main.gone_grants as gone cross join previous.v1_grants as it on it.id = gone.id
+where it.resource_type_id = ?1 and ?2 <> ''
+    and it.entitlement_id = it.resource_type_id || ':' || it.resource_id || ':' || ?3
+group by 1";
+
+/// Grants lost on what belongs to a resource of type `?1`.
+const MEMBERSHIPS: &str = "
+select part.parent_resource_type_id || ':' || part.parent_resource_id, count(*)
+from main.gone_grants as gone cross join previous.v1_grants as it on it.id = gone.id
+cross join previous.v1_resources as part
+    on part.external_id = it.resource_type_id || ':' || it.resource_id and part.sync_id = it.sync_id
+where part.parent_resource_type_id = ?1 and ?2 <> '' and ?3 <> ''
+group by 1";
+
+/// Whoever is disabled since, had something on a resource of type `?1`, and has it still: of the entitlements that
+/// end in `?3`, or of all where that is empty.
+const DISABLED: &str = "
+select it.resource_type_id || ':' || it.resource_id, count(distinct gone.external_id)
+from main.disabled as gone
+cross join previous.v1_resources as who on who.external_id = gone.external_id
+cross join previous.v1_grants as it
+    on it.principal_resource_type_id = who.resource_type_id
+    and it.principal_resource_id = substr(who.external_id, length(who.resource_type_id) + 2)
+    and it.sync_id = who.sync_id
+where it.resource_type_id = ?1
+    and (?3 = '' or it.entitlement_id = it.resource_type_id || ':' || it.resource_id || ':' || ?3)
+    and exists (
+        select 1 from current.v1_grants as o
+        where o.principal_resource_type_id = it.principal_resource_type_id
+            and o.principal_resource_id = it.principal_resource_id
+            and o.resource_type_id = it.resource_type_id and o.resource_id = it.resource_id and o.sync_id = ?2
+            and (?3 = '' or o.entitlement_id = it.entitlement_id))
+group by 1";
+
+impl Difference {
+    /// What became of each scope that lost somebody, and of the users as a whole where they are the scope.
+    ///
+    /// # Errors
+    /// When a database cannot be read.
+    pub fn scopes(&self, scoping: Scoping, types: &[ResourceType]) -> Result<Vec<ScopeChange>, CompareError> {
+        match scoping {
+            Scoping::Users => Ok(vec![self.users(types)?]),
+            Scoping::Roles { .. } if self.missing == 0 && self.disabled == 0 => Ok(Vec::new()),
+            Scoping::Roles { owner, administrator } => {
+                self.of_owners(owner, administrator).map_err(failed("counting what is gone of each scope"))
+            }
+        }
+    }
+
+    fn users(&self, types: &[ResourceType]) -> Result<ScopeChange, CompareError> {
+        let users: Vec<_> = user_types(types).collect();
+        let sum = |of: &BTreeMap<String, u64>| users.iter().filter_map(|it| of.get(*it)).sum();
+        let removed = types
+            .iter()
+            .filter(|it| users.contains(&it.id))
+            .filter_map(|it| self.changes.get(it.plural))
+            .map(|change| change.removed)
+            .sum::<u64>();
+        let nobody_left = removed + self.disabled > 0
+            && !self.somebody_enabled("current", &self.current, &users)?
+            && self.somebody_enabled("previous", &self.previous, &users)?;
+        Ok(ScopeChange {
+            part: Part::Users,
+            title: Part::Users.title(""),
+            before: sum(&self.before),
+            removed,
+            disabled: self.disabled,
+            somebody_left: !nobody_left,
+        })
+    }
+
+    /// Looks until the first is found.
+    fn somebody_enabled(&self, schema: &str, run: &str, types: &[&str]) -> Result<bool, CompareError> {
+        let failed = failed("looking for an enabled user");
+        let query = format!(
+            "select resource_type_id, data from {schema}.v1_resources where sync_id = ?1 order by id"
+        );
+        let mut statement = self.connection.prepare(&query).map_err(&failed)?;
+        let mut rows = statement.query([run]).map_err(&failed)?;
+        while let Some(row) = rows.next().map_err(&failed)? {
+            let blob = || row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from);
+            if types.contains(&text(row, 0).map_err(&failed)?) && enabled(blob().map_err(&failed)?)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn of_owners(&self, owner: &str, administrator: &str) -> rusqlite::Result<Vec<ScopeChange>> {
+        let lost = |query, slug| self.by_owner(query, owner, slug);
+        let removed = [
+            lost(MEMBERS, administrator)?,
+            lost(ADMINISTRATORS, administrator)?,
+            lost(MEMBERSHIPS, administrator)?,
+        ];
+        let disabled = if self.disabled == 0 {
+            [const { ByOwner::new() }; 3]
+        } else {
+            self.disabled_of(owner, administrator)?
+        };
+        let previous = Population { connection: &self.connection, schema: "previous", run: &self.previous };
+        let current = Population { schema: "current", run: &self.current, ..previous };
+        let mut changes = Vec::new();
+        for it in previous.owners(owner)? {
+            if self.is_gone(&it.id)? {
+                let before = previous.count(Part::Members, &it.id, administrator)?;
+                changes.push(ScopeChange {
+                    part: Part::Owner,
+                    title: Part::Owner.title(&format!("the {owner} {}", it.name)),
+                    before,
+                    removed: before,
+                    disabled: 0,
+                    somebody_left: false,
+                });
+                continue;
+            }
+            for ((part, removed), disabled) in Part::OF_OWNER.into_iter().zip(&removed).zip(&disabled) {
+                let removed = removed.get(&it.id).copied().unwrap_or_default();
+                let disabled = disabled.get(&it.id).copied().unwrap_or_default();
+                if removed + disabled == 0 {
+                    continue;
+                }
+                let left = current.count(part, &it.id, administrator)?.saturating_sub(disabled);
+                changes.push(ScopeChange {
+                    part,
+                    title: part.title(&it.name),
+                    before: previous.count(part, &it.id, administrator)?,
+                    removed,
+                    disabled,
+                    somebody_left: left > 0,
+                });
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Memberships in what belongs to an owner are not counted: whoever is disabled is so among its members.
+    fn disabled_of(&self, owner: &str, administrator: &str) -> rusqlite::Result<[ByOwner; 3]> {
+        Ok([
+            self.by_owner(DISABLED, owner, "")?,
+            self.by_owner(DISABLED, owner, administrator)?,
+            ByOwner::new(),
+        ])
+    }
+
+    fn by_owner(&self, query: &str, owner: &str, slug: &str) -> rusqlite::Result<ByOwner> {
+        let mut statement = self.connection.prepare(query)?;
+        let counts = statement.query_map([owner, &self.current, slug], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+        })?;
+        counts.collect()
+    }
+
+    fn is_gone(&self, id: &str) -> rusqlite::Result<bool> {
+        let query = "select exists (select 1 from gone_resources where external_id = ?1)";
+        self.connection.prepare_cached(query)?.query_row([id], |row| row.get(0))
+    }
+}

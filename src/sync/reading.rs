@@ -1,0 +1,167 @@
+//! Reading everything: records stream from the connector to a scratch snapshot, which is completed and compared with
+//! what was published last. A listing that drifts, and one that lacks what is there, is read again, a few times.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
+
+use crate::access::{self, Progress, RecordReceiver, ResourceType};
+use crate::connectors::{Connector, ReadError, Upstream};
+use crate::snapshot::{Difference, Finished, Missing, SnapshotWriter, WriteError};
+
+use super::baseline::{Baseline, Known};
+use super::confirm::{Confirmation, LOOKED_UP};
+use super::{Credential, Destination, Failure, Plan, PublishError};
+
+/// The most readings of everything in one run.
+pub(super) const READINGS: usize = 3;
+
+/// Everything that was read, whole, beside what was published last.
+pub(super) struct Reading {
+    pub(super) finished: Finished,
+    pub(super) upstream: Upstream,
+    pub(super) baseline: Baseline,
+    /// What differs from the baseline, where that is a snapshot.
+    pub(super) difference: Option<Difference>,
+}
+
+/// Who reads what, and whither.
+pub(super) struct Reader<'r> {
+    pub(super) plan: &'r Plan,
+    pub(super) connector: &'r dyn Connector,
+    pub(super) credential: &'r Credential,
+    pub(super) started: Timestamp,
+    pub(super) destination: Arc<dyn Destination>,
+    /// Told of each reading as it begins.
+    pub(super) progress: &'r (dyn Fn(Arc<Progress>) + Sync),
+    /// The progress of each reading so far.
+    pub(super) readings: Mutex<Vec<Arc<Progress>>>,
+}
+
+/// Why a reading is not the last word.
+enum Stopped {
+    /// It contradicts itself, and may not the next time.
+    Drifted(ReadError),
+    Failed(Failure),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Reader<'_> {
+    /// Reads until what is read can be believed.
+    ///
+    /// # Errors
+    /// When it cannot be read, or not be believed after [`READINGS`] readings.
+    pub(super) async fn read(&self) -> Result<Reading, Failure> {
+        let mut baseline = None;
+        let mut unconfirmed: Option<Missing> = None;
+        let mut attempt = 1;
+        loop {
+            let problem = match self.read_once(baseline.take()).await {
+                Err(Stopped::Failed(failure)) => return Err(failure),
+                Err(Stopped::Drifted(error)) => error,
+                Ok((reading, missing)) => {
+                    let (reading, confirmation) = self.confirm(reading, missing, unconfirmed.take()).await?;
+                    match confirmation {
+                        Confirmation::Given => return Ok(reading),
+                        Confirmation::Refused(problem) => {
+                            baseline = Some(reading.baseline);
+                            problem
+                        }
+                        Confirmation::Open(missing) => {
+                            baseline = Some(reading.baseline);
+                            let problem = missing.unconfirmed();
+                            unconfirmed = Some(missing);
+                            problem
+                        }
+                    }
+                }
+            };
+            if attempt == READINGS {
+                return Err(Failure::read(&problem, self.credential));
+            }
+            attempt += 1;
+            tracing::info!(attempt, "Everything is read once more: {problem}");
+        }
+    }
+
+    /// Has the upstream given any answer to the credential?
+    pub(super) fn was_answered(&self) -> bool {
+        self.readings().iter().any(|progress| progress.pages() > 0)
+    }
+
+    async fn read_once(&self, baseline: Option<Baseline>) -> Result<(Reading, Missing), Stopped> {
+        let (writer, upstream) = self.read_records().await?;
+        let destination = Arc::clone(&self.destination);
+        let before = self.plan.before.clone();
+        let types = self.connector.resource_types();
+        let compare = move || {
+            let finished = writer.finish(Timestamp::now())?;
+            let baseline = match baseline {
+                Some(baseline) => baseline,
+                None => destination.baseline(before.as_ref())?,
+            };
+            let difference = match &baseline.known {
+                Known::Snapshot { snapshot, .. } => {
+                    Some(Difference::between(snapshot, finished.snapshot(), types)?)
+                }
+                Known::Nothing | Known::Lost { .. } => None,
+            };
+            let missing = difference.as_ref().map(|it| it.missing(LOOKED_UP, types)).transpose()?;
+            Ok((Reading { finished, upstream, baseline, difference }, missing.unwrap_or_default()))
+        };
+        Ok(blocking(compare).await?)
+    }
+
+    async fn read_records(&self) -> Result<(SnapshotWriter, Upstream), Stopped> {
+        let (sender, receiver) = access::channel();
+        self.readings().push(Arc::clone(sender.progress()));
+        (self.progress)(Arc::clone(sender.progress()));
+        let writing = self.write_in_background(receiver);
+        let upstream = self.connector.read(&sender).await;
+        drop(sender);
+        let written = writing.await.map_err(|panic| Failure::snapshot("writing the snapshot", &panic))?;
+        // The writer's error is the cause where both have one: a reader whose records nobody takes fails too.
+        let writer = written.map_err(|error| Failure::publish(&error.into()))?;
+        match upstream {
+            Ok(upstream) => Ok((writer, upstream)),
+            Err(error @ ReadError::ListingChanged { .. }) => Err(Stopped::Drifted(error)),
+            Err(error) => Err(Failure::read(&error, self.credential).into()),
+        }
+    }
+
+    fn write_in_background(
+        &self,
+        mut records: RecordReceiver,
+    ) -> JoinHandle<Result<SnapshotWriter, WriteError>> {
+        let (scratch, id, started) = (self.plan.scratch.clone(), self.plan.id.clone(), self.started);
+        let types: &'static [ResourceType] = self.connector.resource_types();
+        tokio::task::spawn_blocking(move || {
+            let mut writer = SnapshotWriter::create(&scratch, types, id, started)?;
+            while let Some(page) = records.blocking_next() {
+                writer.write(page)?;
+            }
+            Ok(writer)
+        })
+    }
+
+    fn readings(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Progress>>> {
+        // A list to which one thing is added at a time: a panic elsewhere does not spoil it.
+        self.readings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Does `work` where it may block.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PublishError> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|error| Failure::publish(&error)),
+        Err(panic) => Err(Failure::snapshot("publishing the snapshot", &panic)),
+    }
+}
