@@ -176,7 +176,7 @@ async fn an_unreachable_host_is_an_error_that_is_tried_again() {
     place.delete::<ScalrConnector>("acme").await;
     let problem = format!(
         "{nobody} cannot be reached: Connection refused (os error 111). Check the address, DNS, proxy and network \
-         policy. What was published before stays."
+         policy. Nothing has been published yet."
     );
     assert_eq!(message(&unreachable, ConditionType::Ready), problem);
     let status = unreachable.status.clone().unwrap();
