@@ -30,6 +30,28 @@ pub(crate) enum Until {
     Pack,
 }
 
+impl Until {
+    /// As the command line has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Records => "records",
+            Self::Load => "load",
+            Self::Finish => "finish",
+            Self::Pack => "pack",
+        }
+    }
+
+    /// As a table has it: each comes after those before it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Records => "records made up",
+            Self::Load => "... encoded and loaded",
+            Self::Finish => "... indexed and checked",
+            Self::Pack => "... packed",
+        }
+    }
+}
+
 /// Writes `members` users and as many grants, as a PlanetScale organization has them.
 pub(crate) fn write(members: u64, until: Until, folder: &Path) -> Result<()> {
     let now = Timestamp::UNIX_EPOCH;
