@@ -10,7 +10,8 @@ NOT_OURS := Namespace,ServiceAccount,ClusterRole,ClusterRoleBinding,Secret,Confi
 
 # Programs are built with the whole workspace and then started: `cargo run` would build one package alone, with other
 # features, and so most of what it needs once more.
-PROGRAMS = $$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
+TARGET = $$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+PROGRAMS = $(TARGET)/debug
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-7s %s\n", $$1, $$2 }'
@@ -27,7 +28,7 @@ demo: tools build ## Show it all, until Ctrl-C; DEMO=once ends by itself; with K
 bench: ## Measure time, CPU, memory and requests beside C1's own SDK; BENCH=quick, limits or writer; docs/benchmarks.md
 	@tools/build baton
 	cargo build --locked --release --workspace --bins
-	@"$(dir $(PROGRAMS))release/bench" run $(or $(BENCH),all) --peers "$$(benches/peer/build)"
+	@"$(TARGET)/release/bench" run $(or $(BENCH),all) --peers "$$(benches/peer/build)"
 
 test: tools lint ## Run every test there is, and all that lint checks
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
