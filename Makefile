@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help tools build demo test lint fuzz crds clean
+.PHONY: help tools build demo bench test lint fuzz crds clean
 
 # Where there is no schema of Kubernetes' own kinds: kubeconform would download them. The API server of `make demo` and of
 # the tests reads them instead; kubeconform checks what it has schemas of, our own kinds.
@@ -10,7 +10,8 @@ NOT_OURS := Namespace,ServiceAccount,ClusterRole,ClusterRoleBinding,Secret,Confi
 
 # Programs are built with the whole workspace and then started: `cargo run` would build one package alone, with other
 # features, and so most of what it needs once more.
-PROGRAMS = $$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
+TARGET = $$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+PROGRAMS = $(TARGET)/debug
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-7s %s\n", $$1, $$2 }'
@@ -23,6 +24,11 @@ build: ## Build the operator, the simulators and the demo
 
 demo: tools build ## Show it all, until Ctrl-C; DEMO=once ends by itself; with KUBECONFIG set, in that cluster
 	@"$(PROGRAMS)/demo" $(if $(filter once,$(DEMO)),--once)
+
+bench: ## Measure time, CPU, memory and requests beside C1's own SDK; BENCH=quick, limits or writer; docs/benchmarks.md
+	@tools/build baton
+	cargo build --locked --release --workspace --bins
+	@"$(TARGET)/release/bench" run $(or $(BENCH),all) --peers "$$(benches/peer/build)"
 
 test: tools lint ## Run every test there is, and all that lint checks
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \

@@ -2,12 +2,16 @@
 //! before the trait, and what a trait and a resource both have a place for in both places, because older readers
 //! look at the trait and newer ones at the resource.
 //!
+//! Resources and grants, of which there are very many, are encoded by hand ([`wire`]); the tests compare them with what
+//! prost makes of the same messages as structs.
+//!
 //! Only annotations that every `baton` since SDK v0.7.27 knows: an older one cannot print JSON of others.
 
+mod wire;
+
 use jiff::Timestamp;
-use prost::encoding::{WireType, encode_key, encode_varint};
 use prost::{Message, Name};
-use prost_types::{Any, Struct, Value, value::Kind};
+use prost_types::Any;
 
 use crate::access;
 use crate::proto::c1::connector::v2;
@@ -18,6 +22,9 @@ const NAME_BYTES: usize = 1024;
 const DESCRIPTION_BYTES: usize = 2048;
 /// The most bytes of the address in an `ExternalLink`.
 const LINK_BYTES: usize = 1024;
+
+/// Room for the profile of most users.
+const PROFILE_BYTES: usize = 768;
 
 /// A kind of resource.
 pub(super) fn resource_type(resource_type: &access::ResourceType) -> v2::ResourceType {
@@ -41,84 +48,91 @@ fn trait_of_type(it: access::Trait) -> v2::resource_type::Trait {
     }
 }
 
-/// A resource. Names and descriptions that C1 would refuse for their length are cut; a link that it would refuse
-/// is left out.
-pub(super) fn resource(resource: access::Resource) -> v2::Resource {
-    let mut annotations = vec![any(&v2::RawId { id: resource.id.id.clone() })];
-    if let Some(url) = resource.link.filter(|url| url.starts_with("https://") && url.len() <= LINK_BYTES) {
-        annotations.push(any(&v2::ExternalLink { url }));
+/// Appends a resource. Names and descriptions that C1 would refuse for their length are cut; a link that it would
+/// refuse is left out.
+pub(super) fn resource(resource: &access::Resource, out: &mut Vec<u8>) {
+    let profile = profile(&resource.profile);
+    let profile = profile.as_deref();
+    wire::delimited(1, out, |out| resource_id(&resource.id, out));
+    if let Some(parent) = &resource.parent {
+        wire::delimited(2, out, |out| resource_id(parent, out));
     }
-    let profile = profile(resource.profile);
-    let created_at = resource.created_at.map(timestamp);
-    let mut status = None;
-    match resource.kind {
+    wire::text(3, cut(&resource.display_name, NAME_BYTES), out);
+    annotations(resource, profile, out);
+    wire::text(5, cut(resource.description.as_deref().unwrap_or_default(), DESCRIPTION_BYTES), out);
+    if let Some(profile) = profile {
+        wire::bytes(9, profile, out);
+    }
+    if let access::ResourceKind::User(user) = &resource.kind {
+        wire::delimited(11, out, |out| status(&user.status, out));
+    }
+    if let Some(time) = resource.created_at {
+        wire::delimited(12, out, |out| timestamp(time, out));
+    }
+}
+
+fn annotations(resource: &access::Resource, profile: Option<&[u8]>, out: &mut Vec<u8>) {
+    const FIELD: u32 = 4;
+    wire::any::<v2::RawId>(FIELD, out, |out| wire::text(1, &resource.id.id, out));
+    if let Some(url) = resource.link.as_deref().filter(|url| is_link(url)) {
+        wire::any::<v2::ExternalLink>(FIELD, out, |out| wire::text(1, url, out));
+    }
+    match &resource.kind {
         access::ResourceKind::Plain => {}
-        access::ResourceKind::Group => {
-            annotations.push(any(&v2::GroupTrait { profile: profile.clone(), ..Default::default() }));
-        }
-        access::ResourceKind::User(user) => {
-            let user = user_trait(*user, profile.clone(), created_at);
-            status = user.status.as_ref().map(resource_status);
-            annotations.push(any(&user));
-        }
-    }
-    v2::Resource {
-        id: Some(resource_id(resource.id)),
-        parent_resource_id: resource.parent.map(resource_id),
-        display_name: cut(resource.display_name, NAME_BYTES),
-        annotations,
-        description: cut(resource.description.unwrap_or_default(), DESCRIPTION_BYTES),
-        profile,
-        status,
-        created_at,
-        ..Default::default()
-    }
-}
-
-fn user_trait(
-    user: access::User,
-    profile: Option<Struct>,
-    created_at: Option<prost_types::Timestamp>,
-) -> v2::UserTrait {
-    use v2::user_trait::{self as message, AccountType};
-    let emails = if user.email.is_empty() {
-        Vec::new()
-    } else {
-        vec![message::Email { address: user.email, is_primary: true }]
-    };
-    let status = if user.status.enabled {
-        message::status::Status::Enabled
-    } else {
-        message::status::Status::Disabled
-    };
-    let account_type = match user.account_type {
-        access::AccountType::Human => AccountType::Human,
-        access::AccountType::Service => AccountType::Service,
-    };
-    v2::UserTrait {
-        emails,
-        status: Some(message::Status {
-            status: status.into(),
-            details: cut(user.status.details.unwrap_or_default(), NAME_BYTES),
+        access::ResourceKind::Group => wire::any::<v2::GroupTrait>(FIELD, out, |out| {
+            if let Some(profile) = profile {
+                wire::bytes(2, profile, out);
+            }
         }),
-        profile,
-        account_type: account_type.into(),
-        login: user.login,
-        created_at,
-        last_login: user.last_login.map(timestamp),
-        mfa_status: user.mfa_enabled.map(|mfa_enabled| message::MfaStatus { mfa_enabled }),
-        sso_status: user.sso_enabled.map(|sso_enabled| message::SsoStatus { sso_enabled }),
-        ..Default::default()
+        access::ResourceKind::User(user) => wire::any::<v2::UserTrait>(FIELD, out, |out| {
+            user_trait(user, profile, resource.created_at, out);
+        }),
     }
 }
 
-/// The same words under another name: the numbers of both enumerations are the same.
-fn resource_status(status: &v2::user_trait::Status) -> v2::Status {
-    v2::Status { status: status.status, details: status.details.clone() }
+fn user_trait(user: &access::User, profile: Option<&[u8]>, created_at: Option<Timestamp>, out: &mut Vec<u8>) {
+    if !user.email.is_empty() {
+        wire::delimited(1, out, |out| {
+            wire::text(1, &user.email, out);
+            wire::truth(2, true, out);
+        });
+    }
+    wire::delimited(2, out, |out| status(&user.status, out));
+    if let Some(profile) = profile {
+        wire::bytes(3, profile, out);
+    }
+    wire::number(5, i32::from(account_type(user.account_type)).into(), out);
+    wire::text(6, &user.login, out);
+    for (field, time) in [(8, created_at), (9, user.last_login)] {
+        if let Some(time) = time {
+            wire::delimited(field, out, |out| timestamp(time, out));
+        }
+    }
+    for (field, fact) in [(10, user.mfa_enabled), (11, user.sso_enabled)] {
+        if let Some(fact) = fact {
+            wire::delimited(field, out, |out| wire::truth(1, fact, out));
+        }
+    }
 }
 
-fn resource_id(id: access::ResourceId) -> v2::ResourceId {
-    v2::ResourceId { resource_type: id.resource_type.to_owned(), resource: id.id, ..Default::default() }
+fn account_type(account_type: access::AccountType) -> v2::user_trait::AccountType {
+    match account_type {
+        access::AccountType::Human => v2::user_trait::AccountType::Human,
+        access::AccountType::Service => v2::user_trait::AccountType::Service,
+    }
+}
+
+/// The status of a user or of a resource: two messages with the same fields and the same numbers.
+fn status(status: &access::Status, out: &mut Vec<u8>) {
+    use v2::status::ResourceStatus::{Disabled, Enabled};
+    let number = if status.enabled { Enabled } else { Disabled };
+    wire::number(1, i32::from(number).into(), out);
+    wire::text(2, cut(status.details.as_deref().unwrap_or_default(), NAME_BYTES), out);
+}
+
+fn resource_id(id: &access::ResourceId, out: &mut Vec<u8>) {
+    wire::text(1, id.resource_type, out);
+    wire::text(2, &id.id, out);
 }
 
 /// Appends an entitlement, with `resource` as [`resource`] gave it, encoded.
@@ -128,11 +142,11 @@ pub(super) fn entitlement(entitlement: access::Entitlement, resource: &[u8], out
         access::Purpose::Assignment => v2::entitlement::PurposeValue::Assignment,
         access::Purpose::Permission => v2::entitlement::PurposeValue::Permission,
     };
-    append_message(1, resource, out);
+    wire::bytes(1, resource, out);
     let rest = v2::Entitlement {
         id,
-        display_name: cut(entitlement.display_name, NAME_BYTES),
-        description: cut(entitlement.description, DESCRIPTION_BYTES),
+        display_name: cut(&entitlement.display_name, NAME_BYTES).to_owned(),
+        description: cut(&entitlement.description, DESCRIPTION_BYTES).to_owned(),
         grantable_to: entitlement.grantable_to.iter().map(resource_type).collect(),
         purpose: purpose.into(),
         slug: entitlement.id.slug,
@@ -144,66 +158,80 @@ pub(super) fn entitlement(entitlement: access::Entitlement, resource: &[u8], out
 /// What all grants of an entitlement begin with: the entitlement's id and its whole resource, encoded once.
 pub(super) fn grant_prefix(id: &access::EntitlementId, resource: &[u8]) -> Vec<u8> {
     let mut entitlement = Vec::new();
-    append_message(1, resource, &mut entitlement);
+    wire::bytes(1, resource, &mut entitlement);
     append(&v2::Entitlement { id: id.to_string(), ..Default::default() }, &mut entitlement);
     let mut prefix = Vec::new();
-    append_message(1, &entitlement, &mut prefix);
+    wire::bytes(1, &entitlement, &mut prefix);
     prefix
 }
 
-/// Appends a grant to `principal`, of whom only the id is kept.
-pub(super) fn grant(prefix: &[u8], id: String, principal: access::ResourceId, out: &mut Vec<u8>) {
+/// Appends a grant of `entitlement` to `principal`, of whom only the id is kept.
+pub(super) fn grant(prefix: &[u8], entitlement: &str, principal: &access::ResourceId, out: &mut Vec<u8>) {
     out.extend_from_slice(prefix);
-    let principal = v2::Resource { id: Some(resource_id(principal)), ..Default::default() };
-    let rest = v2::Grant { principal: Some(principal), id, ..Default::default() };
-    append(&rest, out);
+    wire::delimited(2, out, |out| wire::delimited(1, out, |out| resource_id(principal, out)));
+    wire::delimited(3, out, |out| {
+        joined(&[entitlement, principal.resource_type, &principal.id], out);
+    });
+}
+
+/// Appends an id of these parts.
+pub(super) fn joined(parts: &[&str], out: &mut Vec<u8>) {
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            out.push(b':');
+        }
+        out.extend_from_slice(part.as_bytes());
+    }
 }
 
 /// Appends a message as it is, without a length before it.
-pub(super) fn append(message: &impl Message, out: &mut Vec<u8>) {
+fn append(message: &impl Message, out: &mut Vec<u8>) {
     // Fails only where the room is limited, which that of a vector is not.
     message.encode(out).unwrap_or_default();
-}
-
-fn append_message(field: u32, message: &[u8], out: &mut Vec<u8>) {
-    encode_key(field, WireType::LengthDelimited, out);
-    encode_varint(message.len() as u64, out);
-    out.extend_from_slice(message);
 }
 
 fn any<M: Message + Name>(message: &M) -> Any {
     Any { type_url: M::type_url(), value: message.encode_to_vec() }
 }
 
-fn timestamp(time: Timestamp) -> prost_types::Timestamp {
-    const SECOND: i128 = 1_000_000_000;
-    let nanoseconds = time.as_nanosecond();
-    // Nanoseconds count forward from the second before, before 1970 too. Neither number can overflow: jiff's range
-    // is the years -9999 to 9999.
-    prost_types::Timestamp {
-        seconds: i64::try_from(nanoseconds.div_euclid(SECOND)).unwrap_or_default(),
-        nanos: i32::try_from(nanoseconds.rem_euclid(SECOND)).unwrap_or_default(),
-    }
+fn is_link(url: &str) -> bool {
+    url.starts_with("https://") && url.len() <= LINK_BYTES
 }
 
-fn profile(profile: access::Profile) -> Option<Struct> {
+/// Nanoseconds count forward from the second before, before 1970 too.
+fn timestamp(time: Timestamp, out: &mut Vec<u8>) {
+    let (mut second, mut nanosecond) = (time.as_second(), time.subsec_nanosecond());
+    if nanosecond < 0 {
+        second -= 1;
+        nanosecond += 1_000_000_000;
+    }
+    wire::number(1, second, out);
+    wire::number(2, nanosecond.into(), out);
+}
+
+/// A profile as a `Struct`, encoded; `None` when it is empty.
+fn profile(profile: &access::Profile) -> Option<Vec<u8>> {
     if profile.is_empty() {
         return None;
     }
-    let fields = profile.into_iter().map(|(name, value)| {
-        let kind = match value {
-            access::ProfileValue::Text(text) => Kind::StringValue(text),
-            access::ProfileValue::Bool(value) => Kind::BoolValue(value),
-        };
-        (name.to_owned(), Value { kind: Some(kind) })
-    });
-    Some(Struct { fields: fields.collect() })
+    let mut out = Vec::with_capacity(PROFILE_BYTES);
+    for (name, value) in profile {
+        // A map is a list of messages of a key and a value. A value is one of several fields, so it is written even
+        // where it is a default.
+        wire::delimited(1, &mut out, |out| {
+            wire::text(1, name, out);
+            wire::delimited(2, out, |out| match value {
+                access::ProfileValue::Text(text) => wire::bytes(3, text.as_bytes(), out),
+                access::ProfileValue::Bool(value) => wire::varint(4, (*value).into(), out),
+            });
+        });
+    }
+    Some(out)
 }
 
 /// At most `bytes` of `text`, whole characters only.
-fn cut(mut text: String, bytes: usize) -> String {
-    text.truncate(text.floor_char_boundary(bytes));
-    text
+fn cut(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Rows on their way into one table, many to a statement: a page's worth is inserted at once, which costs a tenth
 //! less than row by row, and their bytes lie in one buffer, which is used again.
 
-use std::fmt::{Arguments, Display};
-use std::io::Write;
 use std::ops::Range;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection};
+
+use super::encode;
 
 /// Rows to a statement.
 const ROWS: usize = 100;
@@ -67,15 +67,9 @@ impl Rows {
         self
     }
 
-    /// The next column is what `id` displays as.
-    pub(super) fn id(&mut self, id: &dyn Display) -> &mut Self {
-        self.format(format_args!("{id}"))
-    }
-
-    /// The next column is a text.
-    pub(super) fn format(&mut self, text: Arguments<'_>) -> &mut Self {
-        // Writing into a vector cannot fail.
-        let range = self.append(|bytes| bytes.write_fmt(text).unwrap_or_default());
+    /// The next column is the id of these parts.
+    pub(super) fn id(&mut self, parts: &[&str]) -> &mut Self {
+        let range = self.append(|bytes| encode::joined(parts, bytes));
         self.cells.push(Cell::Text(range));
         self
     }
@@ -87,11 +81,11 @@ impl Rows {
     }
 
     /// The next column is what `write` appends. The row is complete after as many columns as there are; a full
-    /// statement goes out with [`Rows::insert_full`].
-    pub(super) fn blob(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> &mut Self {
+    /// statement goes out with [`Rows::insert_full`]. Returns what was appended.
+    pub(super) fn blob(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
         let range = self.append(write);
-        self.cells.push(Cell::Blob(range));
-        self
+        self.cells.push(Cell::Blob(range.clone()));
+        self.bytes.get(range).unwrap_or_default()
     }
 
     fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {

@@ -4,12 +4,12 @@
 //! grants: those are checked in the database once all are there.
 
 mod error;
+mod grantable;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use prost::Message;
@@ -17,12 +17,12 @@ use rusqlite::Connection;
 use tempfile::TempPath;
 
 pub use self::error::WriteError;
+use self::grantable::Grantable;
 use super::container::{self, Packed};
 use super::rows::Rows;
 use super::{Snapshot, SyncId, encode, integrity, schema};
 use crate::access::{
-    Counts, Entitlement, EntitlementId, Grant, Record, Resource, ResourceId, ResourceKind, ResourceType,
-    Trait,
+    Counts, Entitlement, Grant, Record, Resource, ResourceId, ResourceKind, ResourceType, Trait,
 };
 
 /// The most bytes of an id in C1's messages.
@@ -38,10 +38,7 @@ pub struct SnapshotWriter {
     resources: Rows,
     entitlements: Rows,
     grants: Rows,
-    /// The resources that may have entitlements, encoded.
-    grantable: HashMap<ResourceId, Box<[u8]>>,
-    known_entitlements: HashSet<EntitlementId>,
-    last_prefix: Option<(Arc<EntitlementId>, Arc<[u8]>)>,
+    grantable: Grantable,
     stats: Stats,
     // After the connection: the file goes last.
     database: TempPath,
@@ -116,9 +113,7 @@ impl SnapshotWriter {
             types,
             sync_id,
             started_at,
-            grantable: HashMap::new(),
-            known_entitlements: HashSet::new(),
-            last_prefix: None,
+            grantable: Grantable::default(),
             stats: Stats { resource_types: types.len() as u64, ..Stats::default() },
             database,
         })
@@ -132,40 +127,36 @@ impl SnapshotWriter {
     pub fn write(&mut self, records: Vec<Record>) -> Result<(), WriteError> {
         for record in records {
             match record {
-                Record::Resource(resource) => self.write_resource(resource)?,
+                Record::Resource(resource) => self.write_resource(&resource)?,
                 Record::Entitlement(entitlement) => self.write_entitlement(entitlement)?,
-                Record::Grant(grant) => self.write_grant(grant)?,
+                Record::Grant(grant) => self.write_grant(&grant)?,
             }
         }
         Ok(())
     }
 
-    fn write_resource(&mut self, resource: Resource) -> Result<(), WriteError> {
-        let id = resource.id.clone();
-        let resource_type = self.type_of(&id)?;
-        check_id("resource", &id.id, length(&id), &id)?;
+    fn write_resource(&mut self, resource: &Resource) -> Result<(), WriteError> {
+        let id = &resource.id;
+        let resource_type = self.type_of(id)?;
+        check_id("resource", &id.id, length(id), id)?;
         if resource_type.traits != traits_of(&resource.kind) {
             return Err(WriteError::WrongTrait { id: id.to_string() });
         }
 
-        self.resources.text(id.resource_type).id(&id);
+        self.resources.text(id.resource_type).id(&[id.resource_type, &id.id]);
         match &resource.parent {
             Some(parent) => self.resources.text(parent.resource_type).text(&parent.id),
             None => self.resources.null().null(),
         };
-        let message = encode::resource(resource);
-        self.resources.blob(|out| encode::append(&message, out));
-        self.resources.insert_full(&self.connection).map_err(writing("writing the resources"))?;
-
+        let encoded = self.resources.blob(|out| encode::resource(resource, out));
+        if !resource_type.without_entitlements
+            && self.grantable.resources.insert(id.clone(), encoded.into()).is_some()
+        {
+            return Err(WriteError::Duplicate { what: "resource", id: id.to_string() });
+        }
         self.stats.resources += 1;
         *self.stats.resources_by_resource_type.entry(id.resource_type).or_default() += 1;
-        if resource_type.without_entitlements {
-            return Ok(());
-        }
-        match self.grantable.insert(id.clone(), message.encode_to_vec().into()) {
-            Some(_) => Err(WriteError::Duplicate { what: "resource", id: id.to_string() }),
-            None => Ok(()),
-        }
+        self.resources.insert_full(&self.connection).map_err(writing("writing the resources"))
     }
 
     fn write_entitlement(&mut self, entitlement: Entitlement) -> Result<(), WriteError> {
@@ -174,60 +165,46 @@ impl SnapshotWriter {
         if self.type_of(&id.resource)?.without_entitlements {
             return Err(WriteError::NotGrantable { entitlement: id.to_string() });
         }
-        let Some(resource) = self.grantable.get(&id.resource) else {
+        let Some(resource) = self.grantable.resources.get(&id.resource) else {
             return Err(WriteError::UnknownResource { entitlement: id.to_string() });
         };
 
+        let ResourceId { resource_type, id: resource_id } = &id.resource;
         self.entitlements
-            .text(id.resource.resource_type)
-            .text(&id.resource.id)
-            .id(&id)
+            .text(resource_type)
+            .text(resource_id)
+            .id(&[resource_type, resource_id, &id.slug])
             .blob(|out| encode::entitlement(entitlement, resource, out));
         // The unique index would fail at the second of two, but without saying which.
-        *self.stats.entitlements_by_resource_type.entry(id.resource.resource_type).or_default() += 1;
+        *self.stats.entitlements_by_resource_type.entry(resource_type).or_default() += 1;
         self.stats.entitlements += 1;
-        if let Some(id) = self.known_entitlements.replace(id) {
+        if let Some(id) = self.grantable.entitlements.replace(id) {
             return Err(WriteError::Duplicate { what: "entitlement", id: id.to_string() });
         }
         self.entitlements.insert_full(&self.connection).map_err(writing("writing the entitlements"))
     }
 
-    fn write_grant(&mut self, grant: Grant) -> Result<(), WriteError> {
+    fn write_grant(&mut self, grant: &Grant) -> Result<(), WriteError> {
         let Grant { entitlement, principal } = grant;
-        let id = format!("{entitlement}:{principal}");
-        check_id("grant", &principal.id, id.len(), &id)?;
-        self.type_of(&principal)?;
-        let Some(prefix) = self.grant_prefix(&entitlement) else {
-            return Err(WriteError::UnknownEntitlement { grant: id });
+        let bytes = length(&entitlement.resource) + 1 + entitlement.slug.len() + 1 + length(principal);
+        check_id("grant", &principal.id, bytes, &format_args!("{entitlement}:{principal}"))?;
+        self.type_of(principal)?;
+        let Some(granted) = self.grantable.granted(entitlement) else {
+            return Err(WriteError::UnknownEntitlement { grant: format!("{entitlement}:{principal}") });
         };
 
         let resource_type = entitlement.resource.resource_type;
         self.grants
             .text(resource_type)
             .text(&entitlement.resource.id)
-            .id(&entitlement)
+            .text(&granted.id)
             .text(principal.resource_type)
             .text(&principal.id)
-            .text(&id)
-            .blob(|out| encode::grant(&prefix, id, principal, out));
+            .id(&[&granted.id, principal.resource_type, &principal.id])
+            .blob(|out| encode::grant(&granted.prefix, &granted.id, principal, out));
         self.stats.grants += 1;
         *self.stats.grants_by_resource_type.entry(resource_type).or_default() += 1;
         self.grants.insert_full(&self.connection).map_err(writing("writing the grants"))
-    }
-
-    /// What the grants of an entitlement begin with; `None` when it is not known. Grants of the same one mostly come
-    /// together.
-    fn grant_prefix(&mut self, id: &Arc<EntitlementId>) -> Option<Arc<[u8]>> {
-        match &self.last_prefix {
-            Some((last, prefix)) if last == id => Some(Arc::clone(prefix)),
-            _ => {
-                let id_known = self.known_entitlements.contains(&**id);
-                let resource = self.grantable.get(&id.resource).filter(|_| id_known)?;
-                let prefix: Arc<[u8]> = encode::grant_prefix(id, resource).into();
-                self.last_prefix = Some((Arc::clone(id), Arc::clone(&prefix)));
-                Some(prefix)
-            }
-        }
     }
 
     fn type_of(&self, id: &ResourceId) -> Result<&'static ResourceType, WriteError> {

@@ -136,8 +136,8 @@ async fn a_missing_grant_is_an_error_that_names_the_grant() {
     let explanation = format!(
         "PlanetScale does not let the credential read the members of the organization org-2: GET \
          {}/v1/organizations/org-2/members answered 404 Not Found. Give the service token in key service-token of \
-         Secret planetscale the access grant read_organization on the organization org-2. What was published before \
-         stays.",
+         Secret planetscale the access grant read_organization on the organization org-2. Nothing has been \
+         published yet.",
         authority(planetscale.base_url())
     );
     assert_explained(&place, &refused, &explanation).await;
