@@ -245,7 +245,6 @@ fn options(fault: Option<Fault>, ca_bundle: Option<&str>) -> ClientOptions {
             rate_limit_wait: Duration::from_millis(20),
             ..RetryPolicy::default()
         },
-        limits: http::Limits { body: 4 << 20, ..http::Limits::default() },
         ..ClientOptions::new(HostPolicy::default().with_loopback(true))
     }
 }
