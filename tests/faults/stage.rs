@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use connector_operator::access::guard::Limits;
 use connector_operator::api::Trigger;
 use connector_operator::connectors::Connector;
-use connector_operator::connectors::http::{self, ClientOptions, HostPolicy, RetryPolicy, Timeouts};
+use connector_operator::connectors::http::{ClientOptions, HostPolicy, RetryPolicy, Timeouts};
 use connector_operator::connectors::{planetscale, scalr};
 use connector_operator::snapshot::{DirectoryStore, Entry, Owner, SyncId};
 use connector_operator::sync::{
@@ -245,7 +245,6 @@ fn options(fault: Option<Fault>, ca_bundle: Option<&str>) -> ClientOptions {
             rate_limit_wait: Duration::from_millis(20),
             ..RetryPolicy::default()
         },
-        limits: http::Limits { body: 4 << 20, ..http::Limits::default() },
         ..ClientOptions::new(HostPolicy::default().with_loopback(true))
     }
 }

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
 use super::super::ReadError;
@@ -28,9 +30,21 @@ pub struct Answer {
     pub(super) body: Vec<u8>,
     pub(super) asked: Asked,
     pub(super) redaction: Redaction,
+    /// What it takes up of the room for answers that came before they were wanted.
+    pub(super) _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Answer {
+    /// The same, which takes up `room` until it is dropped.
+    pub(super) fn kept_in(self, room: OwnedSemaphorePermit) -> Self {
+        Self { _room: Some(room), ..self }
+    }
+
+    /// Does its JSON end too early? An answer cut right behind a brace looks whole until it is decoded.
+    pub fn breaks_off(&self) -> bool {
+        serde_json::from_slice::<IgnoredAny>(&self.body).is_err_and(|error| error.is_eof())
+    }
+
     /// The body as a `T`, borrowed from it where `T` can borrow.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //!
 //! It must not know what the answers mean: that is the connectors' part.
 
+mod ahead;
 mod allowance;
 mod answer;
 mod failure;
@@ -32,11 +33,13 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use url::Url;
 
 use super::{ConfigError, ReadError};
 
+pub(super) use ahead::Ahead;
 use allowance::Allowance;
 pub use allowance::Allowances;
 pub use answer::Answer;
@@ -83,6 +86,13 @@ pub struct Get<'a> {
     pub path: &'a [&'a str],
     /// The names and values of the query, unescaped.
     pub query: &'a [(&'a str, &'a str)],
+}
+
+/// A request that can be sent.
+#[derive(Debug)]
+pub(super) struct Request {
+    url: Url,
+    asked: Asked,
 }
 
 /// A request as errors tell of it: never with its query.
@@ -168,12 +178,27 @@ impl UpstreamClient {
     /// [`ReadError`] where no try ended in an answer to trust. A 404 is [`ReadError::Forbidden`], for neither
     /// vendor tells what is missing from what is hidden.
     pub async fn get(&self, get: &Get<'_>) -> Result<Answer, ReadError> {
+        self.answer_to(self.request(get)?).await
+    }
+
+    /// The request that asks for `get`.
+    pub(super) fn request(&self, get: &Get<'_>) -> Result<Request, ReadError> {
         let url = self.url(get)?;
         let asked = Asked {
             what: get.what.to_owned(),
             host: self.host(),
             request: format!("GET {}{}", self.host(), url.path()),
         };
+        Ok(Request { url, asked })
+    }
+
+    /// Room for one answer more than is needed just now, as long as what is returned is kept.
+    fn room_ahead(&self) -> Option<OwnedSemaphorePermit> {
+        self.allowance.room_ahead()
+    }
+
+    /// As [`Self::get`], to a request made before.
+    pub(super) async fn answer_to(&self, Request { url, asked }: Request) -> Result<Answer, ReadError> {
         let policy = &self.options.retry;
         let mut ceilings = retry::ceilings(policy).build();
         let mut spent = Duration::ZERO;
@@ -183,7 +208,10 @@ impl UpstreamClient {
             let attempted = self.attempt(&url, &asked).await;
             drop(place);
             let failure = match attempted {
-                Ok(body) => return Ok(Answer { body, asked, redaction: self.redaction.clone() }),
+                Ok(body) => {
+                    let redaction = self.redaction.clone();
+                    return Ok(Answer { body, asked, redaction, _room: None });
+                }
                 Err(failure) => failure,
             };
             spent += begun.elapsed();

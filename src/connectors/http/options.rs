@@ -106,6 +106,8 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 16 << 20, headers: 32 << 10 }
+        // Twenty times what a page of a hundred has. So much, and no less, is what a hostile host makes us keep for each
+        // answer.
+        Self { body: 2 << 20, headers: 32 << 10 }
     }
 }

@@ -2,7 +2,7 @@
 //! one follows it, the total stays the same, no item comes twice, and the items seen are as many as the total.
 //!
 //! A page's bytes are fetched in one step and looked at in another. Where the first page says how many items there
-//! are, the pages after it are fetched ahead, as many at once as the credential may ask; they are looked at strictly
+//! are, the pages after it are fetched ahead, as many at once as the credential has room for; they are looked at strictly
 //! in order, so that a listing is believed, refused and told in the same way as if each page had been asked for after
 //! the one before. No page is asked for twice, and none beyond the last by that sum unless the page before names it.
 //!
@@ -17,13 +17,12 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
-use std::pin::pin;
+use std::sync::Arc;
 
-use futures::{StreamExt, stream};
 use serde::Deserialize;
 
 use super::ReadError;
-use super::http::{Answer, Get, UpstreamClient};
+use super::http::{Ahead, Answer, Get, Request, UpstreamClient};
 use crate::access::{Record, RecordSender};
 
 pub(super) use ids::IdSet;
@@ -107,11 +106,15 @@ pub(super) struct Listing<'a> {
 }
 
 impl Listing<'_> {
-    async fn fetch(&self, client: &UpstreamClient, page: u64) -> Result<Answer, ReadError> {
+    fn request(&self, client: &UpstreamClient, page: u64) -> Result<Request, ReadError> {
         let page = page.to_string();
         let mut query = self.query.to_vec();
         query.push((self.number, &page));
-        client.get(&Get { what: self.what, path: self.path, query: &query }).await
+        client.request(&Get { what: self.what, path: self.path, query: &query })
+    }
+
+    async fn fetch(&self, client: &UpstreamClient, page: u64) -> Result<Answer, ReadError> {
+        client.answer_to(self.request(client, page)?).await
     }
 }
 
@@ -120,46 +123,64 @@ impl Listing<'_> {
 /// # Errors
 /// [`ReadError`] as soon as a page does not come, or does not add up with those before it.
 pub(super) async fn walk<V: Visitor>(
-    client: &UpstreamClient,
+    client: &Arc<UpstreamClient>,
     listing: &Listing<'_>,
     visitor: &mut V,
     records: &RecordSender,
 ) -> Result<u64, ReadError> {
-    let mut walk = Walk { what: listing.what, sums: Sums::new(listing.totals), visitor, records };
-    let first = listing.fetch(client, 1).await?;
-    let mut next = walk.take(&first, 1).await?;
-    drop(first);
+    let mut walk = Walk { client, listing, sums: Sums::new(listing.totals), visitor, records };
+    let mut next = walk.take(listing.fetch(client, 1).await?, 1).await?;
     records.progress().expect(walk.sums.total.unwrap_or(0));
-    let following = stream::iter(walk.sums.following(next)).map(|number| listing.fetch(client, number));
-    let mut ahead = pin!(following.buffered(client.requests_in_flight()));
+    let following = walk.sums.following(next).map(|number| ((), listing.request(client, number)));
+    let mut ahead = Ahead::new(client, following);
     while let Some(number) = next {
         let answer = match ahead.next().await {
-            Some(fetched) => fetched?,
+            Some(((), fetched)) => fetched?,
             None => listing.fetch(client, number).await?,
         };
-        next = walk.take(&answer, number).await?;
+        next = walk.take(answer, number).await?;
     }
     Ok(walk.sums.items)
 }
 
 /// A listing on the way through it.
 struct Walk<'w, V> {
-    what: &'w str,
+    client: &'w UpstreamClient,
+    listing: &'w Listing<'w>,
     sums: Sums,
     visitor: &'w mut V,
     records: &'w RecordSender,
 }
 
 impl<V: Visitor> Walk<'_, V> {
-    /// Takes page `number` and sends the records that it makes. Returns the number of the next page.
-    async fn take(&mut self, answer: &Answer, number: u64) -> Result<Option<u64>, ReadError> {
-        let (made, next) = look_at(answer, number, &mut self.sums, self.visitor)
-            .map_err(|refused| refused.into_error(answer, self.what))?;
+    /// Takes page `number` and sends the records that it makes. Returns the number of the next page. Where the page
+    /// breaks off, which may show only when it is decoded, it is asked for once more.
+    async fn take(&mut self, answer: Answer, number: u64) -> Result<Option<u64>, ReadError> {
+        let (made, next) = match self.look_at(&answer, number) {
+            Err(Refused::Undecodable(_)) if answer.breaks_off() => {
+                let again = self.listing.fetch(self.client, number).await?;
+                self.look_at(&again, number)
+                    .map_err(|refused| refused.into_error(&again, self.listing.what))?
+            }
+            looked_at => looked_at.map_err(|refused| refused.into_error(&answer, self.listing.what))?,
+        };
+        // Not kept for as long as the writer is behind.
+        drop(answer);
         self.records.progress().page_read();
         if !made.is_empty() {
             self.records.send(made).await?;
         }
         Ok(next)
+    }
+
+    /// Looks at page `number` and hands it to the visitor. Returns the records, and the number of the next page.
+    fn look_at(&mut self, answer: &Answer, number: u64) -> Result<(Vec<Record>, Option<u64>), Refused> {
+        let page: V::Page<'_> = answer.decode().map_err(Refused::Undecodable)?;
+        let next = self.sums.accept(number, page.mark(), page.ids().count() as u64)?;
+        if page.ids().any(|id| !self.visitor.is_new(id)) {
+            return Err(Fault::Changed(format!("page {number} has an item that came before")).into());
+        }
+        Ok((self.visitor.visit(page)?, next))
     }
 }
 
@@ -182,19 +203,4 @@ impl From<Fault> for Refused {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
-}
-
-/// Looks at page `number` and hands it to the visitor. Returns the records, and the number of the next page.
-fn look_at<V: Visitor>(
-    answer: &Answer,
-    number: u64,
-    sums: &mut Sums,
-    visitor: &mut V,
-) -> Result<(Vec<Record>, Option<u64>), Refused> {
-    let page: V::Page<'_> = answer.decode().map_err(Refused::Undecodable)?;
-    let next = sums.accept(number, page.mark(), page.ids().count() as u64)?;
-    if page.ids().any(|id| !visitor.is_new(id)) {
-        return Err(Fault::Changed(format!("page {number} has an item that came before")).into());
-    }
-    Ok((visitor.visit(page)?, next))
 }

@@ -60,7 +60,7 @@ fn thing(id: &str) -> Record {
     })
 }
 
-fn client(server: &Scripted, in_flight: usize) -> UpstreamClient {
+fn client(server: &Scripted, in_flight: usize) -> Arc<UpstreamClient> {
     let vendor = Vendor {
         name: "Vendor",
         accept: "application/json",
@@ -71,7 +71,7 @@ fn client(server: &Scripted, in_flight: usize) -> UpstreamClient {
     let allowances = Allowances::with_in_flight(Some(0), in_flight);
     let mut options = super::super::http::ClientOptions { allowances, ..options() };
     options.retry.tries = 1;
-    UpstreamClient::new(vendor, server.base.clone(), credential, options).unwrap()
+    Arc::new(UpstreamClient::new(vendor, server.base.clone(), credential, options).unwrap())
 }
 
 /// How the walk ended, and the ids in the order in which they came.
@@ -194,6 +194,73 @@ async fn a_server_that_promises_a_million_pages_is_not_asked_for_them() {
     .await;
     assert!(walked(&server, 4).await.0.is_err());
     assert!(pages(&server).len() <= 7, "{:?}", pages(&server));
+}
+
+/// Page `page`, cut right behind a brace that is not its last.
+fn cut(page: u64, last: u64, total: Option<u64>) -> Reply {
+    let mut whole = page_of(page, last, total);
+    whole["a"] = json!({});
+    let body = whole.to_string();
+    let end = body.find("{}").unwrap() + 2;
+    Reply::json(&body[..end])
+}
+
+#[tokio::test]
+async fn a_page_cut_behind_a_brace_is_asked_for_once_more() {
+    for number_cut in [1, 3] {
+        let server = Scripted::start(move |asked| match number(asked) {
+            page if page == number_cut && asked.before == 0 => cut(page, 4, Some(7)),
+            page => Reply::json(page_of(page, 4, Some(7))),
+        })
+        .await;
+        let (end, ids) = walked(&server, 4).await;
+        assert_eq!(end, Ok(7));
+        assert_eq!(ids, (2..9).map(|id| id.to_string()).collect::<Vec<_>>());
+        let mut expected = vec![1, 2, 3, 4, number_cut];
+        expected.sort_unstable();
+        assert_eq!(pages(&server), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_always_cut_ends_the_reading() {
+    let server = Scripted::start(|asked| cut(number(asked), 4, Some(7))).await;
+    let (end, ids) = walked(&server, 4).await;
+    assert!(end.as_ref().is_err_and(|error| error.contains("EOF while parsing")), "{end:?}");
+    assert!(ids.is_empty());
+    assert_eq!(pages(&server), [1, 1]);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_writer_stops_nobody_else_with_the_credential() {
+    // The pages up to the fifth fill the way to the writer, whom nobody wakes. The sixth has to wait for its turn,
+    // for page 4 says that nothing is left for now.
+    let server = Scripted::start(|asked| match asked.query.get("page").map(String::as_str) {
+        Some("4") => Reply::json(page_of(4, 9, Some(17)))
+            .with_header("ratelimit-remaining", "0")
+            .with_header("ratelimit-reset", "1"),
+        Some("5") => Reply::json(page_of(5, 9, Some(17))).after(200),
+        Some(page) => Reply::json(page_of(page.parse().unwrap(), 9, Some(17))),
+        None => Reply::json("{}"),
+    })
+    .await;
+    let client = client(&server, 2);
+    let (records, _receiver) = channel();
+    let mut collect = Collect::default();
+    let reading = walk(&client, &LISTING, &mut collect, &records);
+    let stalled = async {
+        while records.progress().pages() < 5 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut reading = std::pin::pin!(reading);
+    tokio::select! {
+        end = &mut reading => panic!("nobody takes the records, and yet: {end:?}"),
+        () = stalled => {}
+    }
+    let other = Get { what: "another thing", path: &["other"], query: &[] };
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(10), client.get(&other)).await;
+    assert!(answer.expect("it is kept from its turn").is_ok());
 }
 
 /// A listing in which up to two pages are not what they should be.

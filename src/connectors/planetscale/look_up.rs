@@ -79,6 +79,8 @@ enum Sought {
     /// Their role.
     Found(String),
     Gone,
+    /// They may not be asked for, which tells nothing.
+    Hidden,
 }
 
 impl PlanetScale {
@@ -117,9 +119,13 @@ impl PlanetScale {
             stream::iter(seeking).buffered(self.client.requests_in_flight()).try_collect::<Vec<_>>().await?;
         let mut some_gone = false;
         for (id, sought) in ids.into_iter().zip(sought) {
-            let Sought::Found(role) = sought else {
-                some_gone = true;
-                continue;
+            let role = match sought {
+                Sought::Found(role) => role,
+                Sought::Gone => {
+                    some_gone = true;
+                    continue;
+                }
+                Sought::Hidden => return Ok(false),
             };
             let principal = ResourceId::new(USER.id, id);
             let entitlement = EntitlementId::new(organization.id.clone(), role);
@@ -130,8 +136,12 @@ impl PlanetScale {
     }
 
     async fn seek(&self, organization: &Place, id: &str) -> Result<Sought, ReadError> {
-        let Some(answer) = self.ask_for_member(organization, id).await? else { return Ok(Sought::Gone) };
-        Ok(Sought::Found(membership_of(&answer, id)?.role.to_string()))
+        match self.ask_for_member(organization, id).await {
+            Ok(Some(answer)) => Ok(Sought::Found(membership_of(&answer, id)?.role.to_string())),
+            Ok(None) => Ok(Sought::Gone),
+            Err(ReadError::Forbidden { .. }) => Ok(Sought::Hidden),
+            Err(error) => Err(error),
+        }
     }
 
     /// Does asking for a member of `organization` find somebody who is there?

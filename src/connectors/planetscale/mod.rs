@@ -15,6 +15,7 @@ mod visitors;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -82,7 +83,7 @@ pub struct PlanetScaleSettings {
 /// Reads everything that one service token reaches.
 #[derive(Debug)]
 pub struct PlanetScale {
-    client: UpstreamClient,
+    client: Arc<UpstreamClient>,
 }
 
 impl PlanetScale {
@@ -97,7 +98,7 @@ impl PlanetScale {
         options: ClientOptions,
     ) -> Result<Self, ConfigError> {
         let client = UpstreamClient::new(VENDOR, settings.api_url, credential(&token)?, options)?;
-        Ok(Self { client })
+        Ok(Self { client: Arc::new(client) })
     }
 
     /// All organizations, in the order of their ids, so that a user of several is always first met in the same one.

@@ -1,8 +1,7 @@
 //! Asks Scalr for users one by one. Whether a missing one was a person or a service account is not known, so both
-//! are asked for. Nobody is gone on the word of a filter alone, which answers a refusal with an empty list as well:
-//! somebody who is there must be found by the same kind of request.
-
-use std::collections::BTreeSet;
+//! are asked for, whatever the account's quotas say. Nobody is gone on the word of a filter alone, which answers a
+//! refusal with an empty list as well: somebody who is there must be found by the same kind of request. So of an
+//! account that shows no service account, nothing can be known about one that is missing.
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -15,13 +14,15 @@ use super::{Scalr, USER, path};
 use crate::access::{RecordId, ResourceId, channel};
 
 /// A listing in which a user may be, and the filter by which it finds one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     People,
     Programs,
 }
 
 impl Place {
+    const ALL: [Self; 2] = [Self::People, Self::Programs];
+
     fn listing(self) -> &'static str {
         match self {
             Self::People => "account-users",
@@ -43,7 +44,7 @@ enum Filtered {
     Them,
     /// Nobody.
     Nobody,
-    /// Anything else: the filter is no filter.
+    /// Anything else: the filter is no filter, or it may not be asked.
     Others,
 }
 
@@ -52,7 +53,7 @@ enum Sought {
     Found(RecordId),
     /// In none of the places, by the word of their filters.
     Nowhere,
-    /// A filter is no filter.
+    /// A filter is no filter, or it may not be asked.
     Unclear,
 }
 
@@ -64,30 +65,31 @@ impl Scalr {
         };
         let (nowhere, _receiver) = channel();
         let account = self.account(&nowhere).await?;
-        let places: &[Place] =
-            if account.has_programs { &[Place::People, Place::Programs] } else { &[Place::People] };
-        let seeking: Vec<_> = ids.into_iter().map(|id| self.seek(&account.id, places, id)).collect();
+        let seeking: Vec<_> = ids.into_iter().map(|id| self.seek(&account.id, id)).collect();
         let sought =
             stream::iter(seeking).buffered(self.client.requests_in_flight()).try_collect::<Vec<_>>().await?;
-        let (mut found, mut asked_in_vain) = (Vec::new(), BTreeSet::new());
+        let (mut found, mut some_nowhere) = (Vec::new(), false);
         for sought in sought {
             match sought {
                 Sought::Found(id) => found.push(id),
-                Sought::Nowhere => asked_in_vain.extend(places),
+                Sought::Nowhere => some_nowhere = true,
                 Sought::Unclear => return Ok(LookUp::Impossible),
             }
         }
-        for place in asked_in_vain {
-            if !self.finds(&account.id, place).await? {
-                return Ok(LookUp::Impossible);
-            }
+        if some_nowhere && !self.finds_somebody_everywhere(&account.id).await? {
+            return Ok(LookUp::Impossible);
         }
         Ok(LookUp::Found(found))
     }
 
-    async fn seek(&self, account: &str, places: &[Place], id: &str) -> Result<Sought, ReadError> {
-        for place in places {
-            match self.filtered(account, *place, id).await? {
+    async fn seek(&self, account: &str, id: &str) -> Result<Sought, ReadError> {
+        for place in Place::ALL {
+            let filtered = match self.filtered(account, place, id).await {
+                // Where the quotas say that there are none, a reading does without this right.
+                Err(ReadError::Forbidden { .. }) if place == Place::Programs => Filtered::Others,
+                filtered => filtered?,
+            };
+            match filtered {
                 Filtered::Them => {
                     return Ok(Sought::Found(RecordId::Resource(ResourceId::new(USER.id, id))));
                 }
@@ -125,20 +127,24 @@ impl Scalr {
         })
     }
 
-    /// Does the filter of `place` find somebody who is there? An account without service accounts has nobody to find;
-    /// then it is a second listing that says so.
-    async fn finds(&self, account: &str, place: Place) -> Result<bool, ReadError> {
+    async fn finds_somebody_everywhere(&self, account: &str) -> Result<bool, ReadError> {
+        for place in Place::ALL {
+            if !self.finds_somebody(account, place).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Does the filter of `place` find somebody who is there?
+    async fn finds_somebody(&self, account: &str, place: Place) -> Result<bool, ReadError> {
         let query = [("filter[account]", account), ("page[size]", "1")];
         let get = Get { what: "a user of the account", path: &path(place.listing()), query: &query };
         let answer = self.client.get(&get).await?;
         let page: Rows<Somebody<'_>> = answer.decode()?;
-        match page.data.first() {
-            Some(somebody) if somebody.account() != account || !is_id(somebody.user()) => Ok(false),
-            Some(somebody) => {
-                Ok(matches!(self.filtered(account, place, somebody.user()).await?, Filtered::Them))
-            }
-            None => Ok(place == Place::Programs && page.mark().total == Some(0)),
-        }
+        let is_there = |somebody: &&Somebody<'_>| somebody.account() == account && is_id(somebody.user());
+        let Some(somebody) = page.data.first().filter(is_there) else { return Ok(false) };
+        Ok(matches!(self.filtered(account, place, somebody.user()).await?, Filtered::Them))
     }
 }
 

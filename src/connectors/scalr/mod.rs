@@ -14,13 +14,13 @@ mod tests;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::{StreamExt, TryStreamExt, stream};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::http::{ClientOptions, Credential, Get, UpstreamClient, Vendor};
+use super::http::{Ahead, Answer, ClientOptions, Credential, Get, UpstreamClient, Vendor};
 use super::paging::{Fault, IdSet, Listing, PAGE_SIZE, Totals, Visitor, walk};
 use super::text::clean;
 use super::{ConfigError, Connector, LookUp, ReadError, Upstream};
@@ -62,7 +62,7 @@ pub struct ScalrSettings {
 #[derive(Debug)]
 pub struct Scalr {
     account: String,
-    client: UpstreamClient,
+    client: Arc<UpstreamClient>,
 }
 
 impl Scalr {
@@ -87,7 +87,7 @@ impl Scalr {
             None => default_base(&account)?,
         };
         let client = UpstreamClient::new(VENDOR, base, credential(&token)?, options)?;
-        Ok(Self { account, client })
+        Ok(Self { account, client: Arc::new(client) })
     }
 
     /// The account of exactly the wanted name. Whether upstream's filter compares exactly is not documented.
@@ -124,28 +124,49 @@ impl Scalr {
                 self.account
             )));
         }
-        stream::iter(people.left_out)
-            .map(|(id, membership)| self.person(account, id, membership))
-            .buffered(self.client.requests_in_flight())
-            .try_for_each(|person| async { Ok(records.send(vec![person]).await?) })
-            .await
+        self.left_out(account, people.left_out, records).await
     }
 
-    /// One person whom the listing named but did not include.
-    async fn person(&self, account: &str, id: String, membership: Membership) -> Result<Record, ReadError> {
-        let path = ["api", "iacp", "v3", "users", &id];
-        let answer =
-            match self.client.get(&Get { what: "a user of the account", path: &path, query: &[] }).await {
-                Err(refusal @ ReadError::Forbidden { status: 404, .. }) => {
-                    return Err(self.hidden_or_gone(account, &id, refusal).await);
-                }
-                answer => answer?,
-            };
+    /// Reads, one by one, the people whom the listing named but did not include.
+    async fn left_out(
+        &self,
+        account: &str,
+        people: Vec<(String, Membership)>,
+        records: &RecordSender,
+    ) -> Result<(), ReadError> {
+        let requests = people.into_iter().map(|(id, membership)| {
+            let path = ["api", "iacp", "v3", "users", &id];
+            let request =
+                self.client.request(&Get { what: "a user of the account", path: &path, query: &[] });
+            ((id, membership), request)
+        });
+        let mut answers = Ahead::new(&self.client, requests);
+        while let Some(((id, membership), answer)) = answers.next().await {
+            let person = self.person(account, &id, &membership, answer).await?;
+            records.send(vec![person]).await?;
+        }
+        Ok(())
+    }
+
+    /// The person `id`, who was asked for by themselves.
+    async fn person(
+        &self,
+        account: &str,
+        id: &str,
+        membership: &Membership,
+        answer: Result<Answer, ReadError>,
+    ) -> Result<Record, ReadError> {
+        let answer = match answer {
+            Err(refusal @ ReadError::Forbidden { status: 404, .. }) => {
+                return Err(self.hidden_or_gone(account, id, refusal).await);
+            }
+            answer => answer?,
+        };
         let user = answer.decode::<One<User<'_>>>()?.data;
         if *user.id != *id {
             return Err(answer.unexpected("it is another user than the one asked for"));
         }
-        map::person(&user, &membership)
+        map::person(&user, membership)
             .map(Record::Resource)
             .map_err(|fault| fault.into_error(&answer, "users"))
     }

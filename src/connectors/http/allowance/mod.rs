@@ -1,5 +1,6 @@
 //! How much one credential may ask of one host: requests a minute, and requests under way at once. All clients that
-//! show the same credential share it, since the vendor counts them together.
+//! show the same credential share it, since the vendor counts them together. So do they the room for answers that are
+//! kept before they are wanted, which bounds the memory that a host can fill.
 //!
 //! A request waits in two lines, both first come, first served: for one of the few places under way, then for its
 //! turn in the pace. Whoever stops waiting leaves the line and has used up nothing.
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 pub(super) use headers::nothing_left_for;
@@ -69,6 +70,7 @@ impl Registry {
         Allowance {
             places: self.in_flight,
             in_flight: Semaphore::new(self.in_flight),
+            ahead: Arc::new(Semaphore::new(self.in_flight)),
             turn: Mutex::default(),
             pace: StdMutex::new(pace),
         }
@@ -95,6 +97,7 @@ impl fmt::Debug for Allowances {
 pub(super) struct Allowance {
     places: usize,
     in_flight: Semaphore,
+    ahead: Arc<Semaphore>,
     turn: Mutex<()>,
     pace: StdMutex<Pace>,
 }
@@ -103,6 +106,12 @@ impl Allowance {
     /// Requests that may be under way at once.
     pub(super) fn places(&self) -> usize {
         self.places
+    }
+
+    /// Room for one answer before it is wanted, until what is returned is dropped. Nobody waits for it: whoever keeps
+    /// an answer may need another one first.
+    pub(super) fn room_ahead(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.ahead).try_acquire_owned().ok()
     }
 
     /// Waits until one more request may go. It is under way until what is returned is dropped.

@@ -95,7 +95,6 @@ async fn a_404_where_somebody_who_is_there_is_not_found_either_answers_nothing(
 
 #[rstest]
 #[case::the_member(BOB, 401)]
-#[case::the_member(BOB, 403)]
 #[case::the_member(BOB, 500)]
 #[case::the_organizations(ORGS, 401)]
 #[case::the_teams(ACME_TEAMS, 404)]
@@ -107,6 +106,17 @@ async fn a_refusal_is_an_error_and_nobodys_absence(#[case] path: &'static str, #
     })
     .await;
     assert!(answer.is_err(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_member_who_may_not_be_asked_for_is_neither_there_nor_gone() {
+    for path in [BOB, ADA] {
+        let (answer, _server) = look_up(&[acme("member", "bob"), acme("member", "gone")], move |asked| {
+            (asked.path == path).then(|| Reply::of(403, "application/json", "{}"))
+        })
+        .await;
+        assert_eq!(answer.unwrap(), LookUp::Impossible);
+    }
 }
 
 #[tokio::test]

@@ -46,18 +46,48 @@ async fn who_is_found_needs_no_control() {
     assert_eq!(server.paths(), [ACCOUNTS, PEOPLE]);
 }
 
-#[tokio::test]
-async fn an_account_without_service_accounts_has_none_to_ask_for() {
-    for programs in [Some(false), None] {
-        let (found, server) = look_up(&users(&["user-gone"]), move |asked| match asked.path.as_str() {
-            ACCOUNTS => Some(json_api(whole(&[account("acme", "acc-1", programs)], &[]))),
-            PROGRAMS => Some(json_api(whole(&[], &[]))),
-            _ => None,
-        })
-        .await;
-        assert_eq!(found.unwrap(), LookUp::Found(Vec::new()));
-        assert_eq!(server.paths().iter().any(|path| path == PROGRAMS), programs.is_none());
+/// The account, whose quotas say whether it has service accounts, and a listing that shows none of them.
+fn without_programs(asked: &Asked, quota: Option<bool>) -> Option<Reply> {
+    match asked.path.as_str() {
+        ACCOUNTS => Some(json_api(whole(&[account("acme", "acc-1", quota)], &[]))),
+        PROGRAMS => Some(json_api(whole(&[], &[]))),
+        _ => None,
     }
+}
+
+#[rstest]
+#[case::by_its_listing_alone(Some(true))]
+#[case::by_its_quotas_as_well(Some(false))]
+#[case::without_quotas(None)]
+#[tokio::test]
+async fn of_an_account_that_shows_no_service_account_nothing_is_known_about_one(
+    #[case] quota: Option<bool>,
+    #[values("sa-1", "user-gone")] missing: &'static str,
+) {
+    let (found, server) = look_up(&users(&[missing]), move |asked| without_programs(asked, quota)).await;
+    assert_eq!(found.unwrap(), LookUp::Impossible);
+    assert!(server.paths().iter().any(|path| path == PROGRAMS), "service accounts were not asked for");
+}
+
+#[tokio::test]
+async fn a_service_account_is_found_whatever_the_quotas_say() {
+    let (found, _server) = look_up(&users(&["sa-1"]), |asked| {
+        without_programs(asked, Some(false)).filter(|_| asked.path == ACCOUNTS)
+    })
+    .await;
+    assert_eq!(found.unwrap(), LookUp::Found(users(&["sa-1"])));
+}
+
+#[rstest]
+#[case(403)]
+#[case(404)]
+#[tokio::test]
+async fn service_accounts_that_may_not_be_asked_for_are_no_evidence(#[case] status: u16) {
+    let (found, _server) = look_up(&users(&["user-gone"]), move |asked| {
+        (asked.path == PROGRAMS).then(|| Reply::of(status, "application/json", "{}"))
+    })
+    .await;
+    assert_eq!(found.unwrap(), LookUp::Impossible);
 }
 
 fn is_filtered(asked: &Asked) -> bool {
