@@ -132,6 +132,10 @@ fn remembered(latest: Latest) -> PublishedBefore {
 impl Destination for OwnSnapshots {
     fn baseline(&self, before: Option<&PublishedBefore>) -> Result<Baseline, PublishError> {
         let Snapshots { store, scratch, .. } = &self.snapshots;
+        // Here, since not every run comes to publish.
+        if let Err(error) = store.prune_leftovers(&self.owner, Timestamp::now()) {
+            tracing::warn!(%error, owner = %self.owner, "Incomplete files could not be removed");
+        }
         match store.open_latest(&self.owner, scratch) {
             Ok(None) => self.lost(before),
             Ok(Some((latest, snapshot))) => {
