@@ -33,7 +33,8 @@ impl Snapshot {
         let digest = || {
             let mut digest = Sha256::new();
             for table in ["v1_resources", "v1_grants"] {
-                let query = format!("select external_id from {table} where sync_id = ?1 order by external_id");
+                let query =
+                    format!("select external_id from {table} where sync_id = ?1 order by external_id");
                 let mut statement = self.connection().prepare(&query)?;
                 let mut rows = statement.query([self.run().id.as_str()])?;
                 while let Some(row) = rows.next()? {
@@ -96,8 +97,10 @@ impl Population<'_> {
 
     /// The people and the service accounts among the users.
     pub(super) fn headcounts(&self, types: &[ResourceType]) -> rusqlite::Result<[Headcount; 2]> {
-        let query =
-            format!("select data from {}.v1_resources where sync_id = ?1 and resource_type_id = ?2", self.schema);
+        let query = format!(
+            "select data from {}.v1_resources where sync_id = ?1 and resource_type_id = ?2",
+            self.schema
+        );
         let mut statement = self.connection.prepare(&query)?;
         let mut counts = [Headcount::default(); 2];
         for resource_type in user_types(types) {

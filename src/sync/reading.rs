@@ -9,7 +9,9 @@ use tokio::task::JoinHandle;
 use crate::access::guard::{ScopeChange, Scoping};
 use crate::access::{self, Progress, RecordReceiver, ResourceType};
 use crate::connectors::{Connector, ReadError, Upstream};
-use crate::snapshot::{CompareError, Difference, Finished, Missing, Snapshot, SnapshotWriter, StoreError, WriteError};
+use crate::snapshot::{
+    CompareError, Difference, Finished, Missing, Snapshot, SnapshotWriter, StoreError, WriteError,
+};
 
 use super::baseline::{Baseline, Known};
 use super::confirm::{Confirmation, Doubt, LOOKED_UP};

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use crate::access::guard::ScopeCounts;
 use crate::snapshot::{
-    CompareError, DirectoryStore, Finished, Latest, Owner, ReadError, Receipt, Replaces, Snapshot, StoreError,
-    WriteError,
+    CompareError, DirectoryStore, Finished, Latest, Owner, ReadError, Receipt, Replaces, Snapshot,
+    StoreError, WriteError,
 };
 
 use super::baseline::{Baseline, Known, PublishedBefore};
@@ -144,7 +144,8 @@ impl Destination for OwnSnapshots {
                     // Older than what was published since: the store comes from a backup.
                     Some(before) if before.id > latest.id => Known::lost(Some(before.clone()), None),
                     _ => {
-                        let of_this_run = before.filter(|it| it.id == latest.id).map(|it| it.account_id.clone());
+                        let of_this_run =
+                            before.filter(|it| it.id == latest.id).map(|it| it.account_id.clone());
                         let account_id = latest.account_id.or(of_this_run);
                         Known::Snapshot { snapshot: Box::new(snapshot), account_id }
                     }
@@ -177,7 +178,10 @@ impl Destination for OwnSnapshots {
             (None, None) if newest.is_none() && replaces == Replaces::Nothing => Known::Nothing,
             (None, Some(before)) if newest.as_ref().is_some_and(|newest| *newest > before.id) => {
                 let account_only = PublishedBefore { scopes: ScopeCounts::new(), ..before.clone() };
-                Known::Lost { lost: newest.map_or_else(String::new, String::from), remembered: Some(account_only) }
+                Known::Lost {
+                    lost: newest.map_or_else(String::new, String::from),
+                    remembered: Some(account_only),
+                }
             }
             (pointer, before) => {
                 let candidates = pointer.into_iter().chain(before.cloned());

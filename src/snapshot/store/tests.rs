@@ -150,7 +150,9 @@ fn a_crash_between_any_two_steps_leaves_a_whole_latest() {
                     Ok(())
                 }
             };
-            it.store.publish_in_steps(&it.owner, &next, Receipt::default(), &mut Vec::new(), cut_here).unwrap_err();
+            it.store
+                .publish_in_steps(&it.owner, &next, Receipt::default(), &mut Vec::new(), cut_here)
+                .unwrap_err();
 
             let found = it.open_latest().unwrap().map(|(latest, _)| latest.id);
             let expected = if switched { Some(next.snapshot().run().id.clone()) } else { before };
@@ -370,7 +372,9 @@ fn a_publication_clears_what_is_held_and_a_crash_before_it_does_not() {
         it.publish(0);
         hold(&it, &["- user:u1"]);
         let crash = |step| if step == cut { Err(StoreError::CalledOff) } else { Ok(()) };
-        it.store.publish_in_steps(&it.owner, &it.run(1), Receipt::default(), &mut Vec::new(), crash).unwrap_err();
+        it.store
+            .publish_in_steps(&it.owner, &it.run(1), Receipt::default(), &mut Vec::new(), crash)
+            .unwrap_err();
         assert_eq!(held(&it).is_some(), stays, "after {cut:?}");
         it.publish(2);
         assert!(held(&it).is_none());
@@ -485,7 +489,8 @@ fn a_fence_that_cannot_be_understood_is_an_error_that_names_it() {
     it.publish(0);
     for damage in ["", "eight", "-1"] {
         fs::write(it.store.folder(&it.owner).join("lease-transitions"), damage).unwrap();
-        let error = it.store.publish(&it.owner, &it.run(1), Receipt::default(), &never).unwrap_err().to_string();
+        let error =
+            it.store.publish(&it.owner, &it.run(1), Receipt::default(), &never).unwrap_err().to_string();
         assert!(error.contains("lease-transitions: it holds no number"), "{error}");
     }
 }

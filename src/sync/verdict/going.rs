@@ -35,9 +35,7 @@ impl<'r> Going<'r> {
             Known::Snapshot { snapshot, .. } => format!("# compared with run {}", snapshot.run().id),
             Known::Lost { lost, .. } => format!("# compared with what is remembered of run {lost}"),
         }];
-        heading.extend(
-            another.map(|before| format!("# account {before} becomes {account}")),
-        );
+        heading.extend(another.map(|before| format!("# account {before} becomes {account}")));
         let lines = match (known, &reading.difference) {
             (Known::Lost { remembered, .. }, _) => {
                 match remembered.as_ref().filter(|it| !it.scopes.is_empty()) {

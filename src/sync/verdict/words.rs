@@ -105,7 +105,8 @@ mod tests {
             told(Why::TooMany),
             "207 of 997 members of acme would go or be disabled (20.7 %; the limit is 20 %)"
         );
-        let last = "207 of 997 members of acme would go or be disabled, and nobody who is enabled would be left";
+        let last =
+            "207 of 997 members of acme would go or be disabled, and nobody who is enabled would be left";
         assert_eq!(told(Why::Emptied), last);
         assert_eq!(told(Why::NoAdministrator), last);
         assert_eq!(
