@@ -174,7 +174,7 @@ async fn what_cannot_be_compared_is_read_until_two_readings_show_the_same() {
 
 #[tokio::test]
 async fn a_status_that_lags_behind_a_damaged_pointer_remembers_too_little() {
-    let damages: [(&str, fn(&World)); 2] = [
+    let damages: [Loss; 2] = [
         ("damaged", World::damage_the_pointer),
         ("gone", |it| fs::remove_file(it.own_folder().join("latest.json")).unwrap()),
     ];
