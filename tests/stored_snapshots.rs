@@ -91,6 +91,32 @@ async fn what_is_held_can_be_looked_at_until_something_is_published() {
     assert_eq!(get(&address, held).await, (StatusCode::NOT_FOUND, nothing));
 }
 
+#[tokio::test]
+async fn of_two_objects_of_one_name_what_the_living_one_holds_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DirectoryStore::new(folder.path());
+    let owner = |uid| Owner::new("identity", "ScalrConnector", "acme", uid).unwrap();
+    let hold = |owner: &Owner, line| {
+        let mut hold = store.begin_hold(owner).unwrap();
+        hold.line(line).unwrap();
+        hold.keep().unwrap();
+    };
+    let (former, present) = (owner("uid-b"), owner("uid-a"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(serve_snapshots(listener, store.clone(), std::future::pending()));
+    let held = "/snapshots/identity/ScalrConnector/acme/held";
+
+    // The present one lost its snapshot; the former wrote the newest, and nothing of it is held.
+    publish(&store, &former, 0);
+    hold(&present, "- user:present");
+    assert_eq!(get(&address, held).await, (StatusCode::OK, b"- user:present\n".to_vec()));
+    hold(&former, "- user:former");
+    assert_eq!(get(&address, held).await, (StatusCode::OK, b"- user:former\n".to_vec()));
+    store.retire(&former, Timestamp::now(), SignedDuration::from_hours(1)).unwrap();
+    assert_eq!(get(&address, held).await, (StatusCode::OK, b"- user:present\n".to_vec()));
+}
+
 /// An API server that knows the connector `stays` alone.
 fn api_server() -> Client {
     let service = tower::service_fn(|request: Request<Body>| async move {

@@ -4,7 +4,7 @@
 mod census;
 mod scope;
 
-pub use census::{Census, OWNERS_COUNTED};
+pub use census::{Census, Headcount, OWNERS_COUNTED};
 pub use scope::{Part, ScopeChange};
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ impl Default for Limits {
 /// What the people of a connector are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scoping {
-    /// By the account: its users.
+    /// By the account: its people, and its service accounts.
     Users,
     /// By each resource of one type: who has a role on it, who administers it, and who is in what belongs to it.
     Roles {
@@ -76,7 +76,7 @@ pub struct Removal {
 /// The scopes that must be held, of all that lose somebody. Nothing is held for what comes anew.
 pub fn judge(changes: &[ScopeChange], another_account: bool, limits: Limits) -> Vec<Removal> {
     let why = |change: &ScopeChange| match change.part {
-        Part::Users if another_account => Some(Why::AnotherAccount),
+        Part::Users | Part::ServiceAccounts if another_account => Some(Why::AnotherAccount),
         _ => change.why(limits),
     };
     changes.iter().filter_map(|change| Some(change.held_for(why(change)?))).collect()

@@ -88,13 +88,16 @@ fn find(store: &DirectoryStore, named: &Named, id: Option<&SyncId>) -> Result<Op
     Ok(found.map(|(_, path)| path))
 }
 
-/// What is held. Of several objects of one name, of the one that wrote the newest snapshot.
+/// What is held. Of several objects of one name, of one that is not deleted, and of those the one that wrote the newest
+/// snapshot.
 fn find_held(store: &DirectoryStore, named: &Named) -> Result<Option<HoldText>, StoreError> {
-    let mut newest = None;
+    let mut held = Vec::new();
     for owner in owners(store, named)? {
-        newest = newest.max(Some((store.newest(&owner)?, owner)));
+        if let Some(text) = store.held(&owner)? {
+            held.push(((!store.is_retired(&owner), store.newest(&owner)?, owner), text));
+        }
     }
-    newest.map_or(Ok(None), |(_, owner)| store.held(&owner))
+    Ok(held.into_iter().max_by(|(a, _), (b, _)| a.cmp(b)).map(|(_, text)| text))
 }
 
 fn owners<'n>(

@@ -1,11 +1,14 @@
-//! How many there are in each scope of a snapshot, by its indexes: no row is touched, and nothing is in memory but one
-//! number for each scope.
+//! How many there are in each scope of a snapshot. Owners are counted by the indexes, without touching a row; users are
+//! looked at one by one. Nothing is in memory but one number for each scope.
 
 use prost::Message;
 use rusqlite::Connection;
+use sha2::{Digest, Sha256};
 
+use super::compare::counted_as;
+use super::container::hex;
 use super::{ReadError, Snapshot, schema};
-use crate::access::guard::{Census, Part, Scoping};
+use crate::access::guard::{Census, Headcount, Part, Scoping};
 use crate::access::{ResourceType, Trait};
 use crate::proto::c1::connector::v2;
 
@@ -20,6 +23,28 @@ impl Snapshot {
         population
             .census(scoping, types)
             .map_err(|source| ReadError::Database { doing: "counting the scopes", source })
+    }
+
+    /// The SHA-256 of the ids of all resources and grants, in order: the same for snapshots of the same.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn digest_of_ids(&self) -> Result<String, ReadError> {
+        let digest = || {
+            let mut digest = Sha256::new();
+            for table in ["v1_resources", "v1_grants"] {
+                let query =
+                    format!("select external_id from {table} where sync_id = ?1 order by external_id");
+                let mut statement = self.connection().prepare(&query)?;
+                let mut rows = statement.query([self.run().id.as_str()])?;
+                while let Some(row) = rows.next()? {
+                    digest.update(row.get_ref(0)?.as_str()?);
+                    digest.update(b"\n");
+                }
+            }
+            Ok(hex(&digest.finalize()))
+        };
+        digest().map_err(|source| ReadError::Database { doing: "reading the ids", source })
     }
 }
 
@@ -42,8 +67,8 @@ impl Population<'_> {
     fn census(&self, scoping: Scoping, types: &[ResourceType]) -> rusqlite::Result<Census> {
         match scoping {
             Scoping::Users => {
-                let of_type = user_types(types).map(|it| self.resources(it));
-                Ok(Census::of_users(of_type.sum::<rusqlite::Result<u64>>()?))
+                let [people, service_accounts] = self.headcounts(types)?;
+                Ok(Census::of_users(people, service_accounts))
             }
             Scoping::Roles { owner, administrator } => {
                 let mut census = Census::default();
@@ -70,13 +95,25 @@ impl Population<'_> {
         }
     }
 
-    fn resources(&self, resource_type: &str) -> rusqlite::Result<u64> {
+    /// The people and the service accounts among the users.
+    pub(super) fn headcounts(&self, types: &[ResourceType]) -> rusqlite::Result<[Headcount; 2]> {
         let query = format!(
-            "select count(*) from {}.v1_resources
-            where sync_id = ?1 and external_id >= ?2 || ':' and external_id < ?2 || ';'",
+            "select data from {}.v1_resources where sync_id = ?1 and resource_type_id = ?2",
             self.schema
         );
-        self.connection.query_row(&query, [self.run, resource_type], schema::count)
+        let mut statement = self.connection.prepare(&query)?;
+        let mut counts = [Headcount::default(); 2];
+        for resource_type in user_types(types) {
+            let mut rows = statement.query([self.run, resource_type])?;
+            while let Some(row) = rows.next()? {
+                let (part, enabled) = counted_as(row, 0)?;
+                let [people, service_accounts] = &mut counts;
+                let count = if part == Part::Users { people } else { service_accounts };
+                count.all += 1;
+                count.enabled += u64::from(enabled);
+            }
+        }
+        Ok(counts)
     }
 
     /// All resources of the owning type.

@@ -5,15 +5,15 @@ mod changed;
 mod gone;
 mod scopes;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use tempfile::TempPath;
 
+pub(super) use self::changed::counted_as;
 pub use self::gone::Missing;
-use super::reader::immutable;
+use super::reader::{immutable, is_of_the_content};
 use super::{Snapshot, schema};
 use crate::access::{Change, Changes, ResourceType};
 
@@ -41,6 +41,17 @@ pub enum CompareError {
     Message(#[source] prost::DecodeError),
 }
 
+impl CompareError {
+    /// Is it a snapshot that is at fault, and will be however often it is read?
+    pub fn is_of_the_content(&self) -> bool {
+        match self {
+            Self::Scratch { .. } => false,
+            Self::Database { source, .. } => is_of_the_content(source),
+            Self::Message(_) => true,
+        }
+    }
+}
+
 /// What went, by id and by the number of its row in the snapshot before, and who is disabled since.
 const FOUND: &str = "
 begin;
@@ -56,8 +67,6 @@ pub struct Difference {
     previous: String,
     current: String,
     changes: Changes,
-    /// How many resources there were of each type, by its id.
-    before: BTreeMap<String, u64>,
     missing: u64,
     disabled: u64,
     // After the connection: the file goes last.
@@ -89,7 +98,6 @@ impl Difference {
             previous: previous.run().id.to_string(),
             current: current.run().id.to_string(),
             changes: Changes::new(),
-            before: BTreeMap::new(),
             missing: 0,
             disabled: 0,
             _database: database,
@@ -123,7 +131,6 @@ impl Difference {
             let plural = types.iter().find(|it| it.id == id).map(|it| it.plural.to_owned());
             self.changes.insert(plural.unwrap_or(id), Change { added, removed, changed });
         }
-        self.before = found.before;
         Ok(())
     }
 

@@ -97,9 +97,10 @@ pub enum ReadError {
 
 impl ReadError {
     /// Will it be the same however often the file is read?
-    pub(super) fn is_of_the_content(&self) -> bool {
+    pub fn is_of_the_content(&self) -> bool {
         match self {
-            Self::Read { .. } | Self::Scratch { .. } | Self::Database { .. } => false,
+            Self::Read { .. } | Self::Scratch { .. } => false,
+            Self::Database { source, .. } => is_of_the_content(source),
             Self::NotASnapshot { .. }
             | Self::Pebble { .. }
             | Self::Truncated { .. }
@@ -109,6 +110,23 @@ impl ReadError {
             | Self::NoFinishedRun
             | Self::StrangeRun { .. } => true,
         }
+    }
+}
+
+/// Is it what a database holds that is at fault, and not what keeps it?
+pub(super) fn is_of_the_content(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, Unknown};
+    match error {
+        // A table or a column that is not there is none of the known ones.
+        rusqlite::Error::SqliteFailure(error, _) => {
+            matches!(error.code, DatabaseCorrupt | NotADatabase | Unknown)
+        }
+        rusqlite::Error::SqlInputError { .. }
+        | rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::Utf8Error(..)
+        | rusqlite::Error::InvalidColumnType(..) => true,
+        _ => false,
     }
 }
 

@@ -126,17 +126,24 @@ impl DirectoryStore {
         receipt: Receipt,
         called_off: &dyn Fn() -> bool,
     ) -> Result<Latest, StoreError> {
-        self.publish_in_steps(owner, snapshot, receipt, |step| match step {
+        let mut made = Vec::new();
+        let published = self.publish_in_steps(owner, snapshot, receipt, &mut made, |step| match step {
             Step::FenceRaised | Step::SnapshotWritten if called_off() => Err(StoreError::CalledOff),
             _ => Ok(()),
-        })
+        });
+        if published.is_err() {
+            remove_made(&made);
+        }
+        published
     }
 
+    /// In `made` are the files that are of no use unless this comes to its end.
     fn publish_in_steps(
         &self,
         owner: &Owner,
         finished: &Finished,
         receipt: Receipt,
+        made: &mut Vec<PathBuf>,
         reached: impl Fn(Step) -> Result<(), StoreError>,
     ) -> Result<Latest, StoreError> {
         let run = finished.snapshot().run();
@@ -145,9 +152,13 @@ impl DirectoryStore {
 
         self.make_folder(owner)?;
         reached(Step::FolderMade)?;
+        made.push(container::unfinished(&path));
         let packed = container::pack_unfinished(finished.snapshot().database(), &path)
             .map_err(failed("writing the snapshot", &path))?;
         reached(Step::SnapshotWritten)?;
+        if !path.exists() {
+            made.push(path.clone());
+        }
         self.name_snapshot(&path, &packed.digest)?;
         reached(Step::SnapshotNamed)?;
 
@@ -163,6 +174,7 @@ impl DirectoryStore {
         };
         // Under a name of its own: what is switched in must not be what another leader has half written.
         let next = self.folder(owner).join(format!("latest-{}.json.tmp", run.id));
+        made.push(next.clone());
         write_pointer(&next, &latest).map_err(failed("writing", &next))?;
         reached(Step::PointerWritten)?;
         // Once more: packing takes time, in which another may have become the leader.
@@ -173,9 +185,14 @@ impl DirectoryStore {
         self.clear_hold(owner)?;
         reached(Step::HoldCleared)?;
         let pointer = self.folder(owner).join(LATEST);
-        container::rename(&next, &pointer).map_err(failed("switching", &pointer))?;
+        fs::rename(&next, &pointer).map_err(failed("switching", &pointer))?;
+        // From here on it counts.
+        made.clear();
+        container::sync_folder_of(&pointer).map_err(failed("switching", &pointer))?;
         reached(Step::PointerSwitched)?;
-        self.revive(owner)?;
+        if let Err(error) = self.revive(owner) {
+            tracing::warn!(%error, %owner, "It is still marked as found deleted");
+        }
         Ok(latest)
     }
 
@@ -303,6 +320,17 @@ impl DirectoryStore {
             Ok(())
         } else {
             Err(StoreError::Occupied { path: path.to_owned() })
+        }
+    }
+}
+
+fn remove_made(files: &[PathBuf]) {
+    for file in files {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                tracing::warn!(%error, file = %file.display(), "A file that was not published could not be removed");
+            }
+            _ => {}
         }
     }
 }

@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
+use crate::access::guard::{ScopeChange, Scoping};
 use crate::access::{self, Progress, RecordReceiver, ResourceType};
 use crate::connectors::{Connector, ReadError, Upstream};
-use crate::snapshot::{Difference, Finished, Missing, SnapshotWriter, WriteError};
+use crate::snapshot::{
+    CompareError, Difference, Finished, Missing, Snapshot, SnapshotWriter, StoreError, WriteError,
+};
 
 use super::baseline::{Baseline, Known};
-use super::confirm::{Confirmation, LOOKED_UP};
+use super::confirm::{Confirmation, Doubt, LOOKED_UP};
 use super::{Credential, Destination, Failure, Plan, PublishError};
 
 /// The most readings of everything in one run.
@@ -24,6 +27,8 @@ pub(super) struct Reading {
     pub(super) baseline: Baseline,
     /// What differs from the baseline, where that is a snapshot.
     pub(super) difference: Option<Difference>,
+    /// What became of each scope of it.
+    pub(super) scopes: Vec<ScopeChange>,
 }
 
 /// Who reads what, and whither.
@@ -37,6 +42,28 @@ pub(super) struct Reader<'r> {
     pub(super) progress: &'r (dyn Fn(Arc<Progress>) + Sync),
     /// The progress of each reading so far.
     pub(super) readings: Mutex<Vec<Arc<Progress>>>,
+}
+
+/// What a reading is, compared with the baseline.
+struct Compared {
+    difference: Difference,
+    missing: Missing,
+    scopes: Vec<ScopeChange>,
+}
+
+impl Compared {
+    /// All that is ever asked of the baseline, so that one which cannot be understood shows here.
+    fn of(
+        previous: &Snapshot,
+        current: &Snapshot,
+        types: &[ResourceType],
+        scoping: Scoping,
+    ) -> Result<Self, CompareError> {
+        let difference = Difference::between(previous, current, types)?;
+        let missing = difference.missing(LOOKED_UP, types)?;
+        let scopes = difference.scopes(scoping, types)?;
+        Ok(Self { difference, missing, scopes })
+    }
 }
 
 /// Why a reading is not the last word.
@@ -59,24 +86,24 @@ impl Reader<'_> {
     /// When it cannot be read, or not be believed after [`READINGS`] readings.
     pub(super) async fn read(&self) -> Result<Reading, Failure> {
         let mut baseline = None;
-        let mut unconfirmed: Option<Missing> = None;
+        let mut unconfirmed: Option<Doubt> = None;
         let mut attempt = 1;
         loop {
             let problem = match self.read_once(baseline.take()).await {
                 Err(Stopped::Failed(failure)) => return Err(failure),
                 Err(Stopped::Drifted(error)) => error,
-                Ok((reading, missing)) => {
-                    let (reading, confirmation) = self.confirm(reading, missing, unconfirmed.take()).await?;
+                Ok((reading, doubt)) => {
+                    let (reading, confirmation) = self.confirm(reading, doubt, unconfirmed.take()).await?;
                     match confirmation {
                         Confirmation::Given => return Ok(reading),
                         Confirmation::Refused(problem) => {
                             baseline = Some(reading.baseline);
                             problem
                         }
-                        Confirmation::Open(missing) => {
+                        Confirmation::Open(doubt) => {
                             baseline = Some(reading.baseline);
-                            let problem = missing.unconfirmed();
-                            unconfirmed = Some(missing);
+                            let problem = doubt.unconfirmed();
+                            unconfirmed = Some(doubt);
                             problem
                         }
                     }
@@ -95,25 +122,37 @@ impl Reader<'_> {
         self.readings().iter().any(|progress| progress.pages() > 0)
     }
 
-    async fn read_once(&self, baseline: Option<Baseline>) -> Result<(Reading, Missing), Stopped> {
+    async fn read_once(&self, baseline: Option<Baseline>) -> Result<(Reading, Doubt), Stopped> {
         let (writer, upstream) = self.read_records().await?;
         let destination = Arc::clone(&self.destination);
         let before = self.plan.before.clone();
-        let types = self.connector.resource_types();
+        let (types, scoping) = (self.connector.resource_types(), self.connector.scoping());
         let compare = move || {
             let finished = writer.finish(Timestamp::now())?;
-            let baseline = match baseline {
+            let mut baseline = match baseline {
                 Some(baseline) => baseline,
                 None => destination.baseline(before.as_ref())?,
             };
-            let difference = match &baseline.known {
-                Known::Snapshot { snapshot, .. } => {
-                    Some(Difference::between(snapshot, finished.snapshot(), types)?)
+            let mut compared = None;
+            if let Known::Snapshot { snapshot, .. } = &baseline.known {
+                match Compared::of(snapshot, finished.snapshot(), types, scoping) {
+                    Err(error) if error.is_of_the_content() => {
+                        tracing::warn!(%error, "The snapshot published last cannot be compared: it is lost");
+                        baseline = destination.lost(before.as_ref())?;
+                    }
+                    done => compared = Some(done?),
                 }
-                Known::Nothing | Known::Lost { .. } => None,
+            }
+            let doubt = match (&baseline.known, &compared) {
+                (Known::Lost { .. }, _) => {
+                    Doubt::All { digest: finished.snapshot().digest_of_ids().map_err(StoreError::from)? }
+                }
+                (_, Some(compared)) if compared.missing.count > 0 => Doubt::Missing(compared.missing.clone()),
+                _ => Doubt::Nothing,
             };
-            let missing = difference.as_ref().map(|it| it.missing(LOOKED_UP, types)).transpose()?;
-            Ok((Reading { finished, upstream, baseline, difference }, missing.unwrap_or_default()))
+            let (difference, scopes) =
+                compared.map(|it| (Some(it.difference), it.scopes)).unwrap_or_default();
+            Ok((Reading { finished, upstream, baseline, difference, scopes }, doubt))
         };
         Ok(blocking(compare).await?)
     }

@@ -1,12 +1,14 @@
 //! Where a complete run's snapshot goes: the operator's store, or one file.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::access::guard::ScopeCounts;
 use crate::snapshot::{
-    CompareError, DirectoryStore, Finished, Latest, Owner, Receipt, Replaces, Snapshot, StoreError,
-    WriteError,
+    CompareError, DirectoryStore, Finished, Latest, Owner, ReadError, Receipt, Replaces, Snapshot,
+    StoreError, WriteError,
 };
 
 use super::baseline::{Baseline, Known, PublishedBefore};
@@ -51,6 +53,12 @@ pub trait Destination: Send + Sync {
     /// # Errors
     /// When it cannot be read now, but might be later.
     fn baseline(&self, before: Option<&PublishedBefore>) -> Result<Baseline, PublishError>;
+
+    /// What the run is compared with where the snapshot of [`Destination::baseline`] cannot be.
+    ///
+    /// # Errors
+    /// When what is remembered cannot be read now, but might be later.
+    fn lost(&self, before: Option<&PublishedBefore>) -> Result<Baseline, PublishError>;
 
     /// Has anything been published here?
     fn has_published(&self) -> bool;
@@ -116,22 +124,6 @@ pub struct OwnSnapshots {
     owner: Owner,
 }
 
-impl OwnSnapshots {
-    /// The snapshot that counts is not to be had: what `latest.json` says of it is still something.
-    fn lost(&self, before: Option<&PublishedBefore>) -> Result<Baseline, PublishError> {
-        let store = &self.snapshots.store;
-        let pointer = match store.latest(&self.owner) {
-            Ok(latest) => latest,
-            Err(StoreError::BaselineLost { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
-        let replaces = pointer.as_ref().map_or(Replaces::Anything, |latest| Replaces::Run(latest.id.clone()));
-        let candidates = pointer.map(remembered).into_iter().chain(before.cloned());
-        let newest = candidates.max_by_key(|it| (it.id.clone(), !it.scopes.is_empty()));
-        Ok(Baseline { known: Known::lost(newest, store.newest(&self.owner)?), replaces })
-    }
-}
-
 fn remembered(latest: Latest) -> PublishedBefore {
     let account_id = latest.account_id.unwrap_or_default();
     PublishedBefore { id: latest.id, account_id, scopes: latest.scopes }
@@ -140,16 +132,23 @@ fn remembered(latest: Latest) -> PublishedBefore {
 impl Destination for OwnSnapshots {
     fn baseline(&self, before: Option<&PublishedBefore>) -> Result<Baseline, PublishError> {
         let Snapshots { store, scratch, .. } = &self.snapshots;
-        let lost = || before.map_or(Known::Nothing, |before| Known::lost(Some(before.clone()), None));
+        // Here, since not every run comes to publish.
+        if let Err(error) = store.prune_leftovers(&self.owner, Timestamp::now()) {
+            tracing::warn!(%error, owner = %self.owner, "Incomplete files could not be removed");
+        }
         match store.open_latest(&self.owner, scratch) {
-            Ok(None) => Ok(Baseline { known: lost(), replaces: Replaces::Nothing }),
+            Ok(None) => self.lost(before),
             Ok(Some((latest, snapshot))) => {
                 let replaces = Replaces::Run(latest.id.clone());
-                // Older than what was published since: the store comes from a backup.
-                let known = if before.is_some_and(|before| before.id > latest.id) {
-                    lost()
-                } else {
-                    Known::Snapshot { snapshot: Box::new(snapshot), account_id: latest.account_id }
+                let known = match before {
+                    // Older than what was published since: the store comes from a backup.
+                    Some(before) if before.id > latest.id => Known::lost(Some(before.clone()), None),
+                    _ => {
+                        let of_this_run =
+                            before.filter(|it| it.id == latest.id).map(|it| it.account_id.clone());
+                        let account_id = latest.account_id.or(of_this_run);
+                        Known::Snapshot { snapshot: Box::new(snapshot), account_id }
+                    }
                 };
                 Ok(Baseline { known, replaces })
             }
@@ -159,6 +158,37 @@ impl Destination for OwnSnapshots {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What `latest.json` says of the snapshot is still something. Without it a snapshot later than what is
+    /// remembered may have been published too, and then nobody knows how many there were.
+    fn lost(&self, before: Option<&PublishedBefore>) -> Result<Baseline, PublishError> {
+        let store = &self.snapshots.store;
+        let newest = store.newest(&self.owner)?;
+        let (pointer, replaces) = match store.latest(&self.owner) {
+            Ok(Some(latest)) => {
+                let replaces = Replaces::Run(latest.id.clone());
+                (Some(remembered(latest)), replaces)
+            }
+            Ok(None) => (None, Replaces::Nothing),
+            Err(StoreError::BaselineLost { .. }) => (None, Replaces::Anything),
+            Err(error) => return Err(error.into()),
+        };
+        let known = match (pointer, before) {
+            (None, None) if newest.is_none() && replaces == Replaces::Nothing => Known::Nothing,
+            (None, Some(before)) if newest.as_ref().is_some_and(|newest| *newest > before.id) => {
+                let account_only = PublishedBefore { scopes: ScopeCounts::new(), ..before.clone() };
+                Known::Lost {
+                    lost: newest.map_or_else(String::new, String::from),
+                    remembered: Some(account_only),
+                }
+            }
+            (pointer, before) => {
+                let candidates = pointer.into_iter().chain(before.cloned());
+                Known::lost(candidates.max_by_key(|it| (it.id.clone(), !it.scopes.is_empty())), newest)
+            }
+        };
+        Ok(Baseline { known, replaces })
     }
 
     fn has_published(&self) -> bool {
@@ -202,12 +232,20 @@ impl OneFile {
 
 impl Destination for OneFile {
     /// The file that is there; what is no snapshot is merely replaced.
-    fn baseline(&self, _: Option<&PublishedBefore>) -> Result<Baseline, PublishError> {
-        let known = match Snapshot::open(&self.path, &self.scratch) {
-            Ok(snapshot) => Known::Snapshot { snapshot: Box::new(snapshot), account_id: None },
-            Err(_) => Known::Nothing,
-        };
-        Ok(Baseline { known, replaces: Replaces::Anything })
+    fn baseline(&self, before: Option<&PublishedBefore>) -> Result<Baseline, PublishError> {
+        match Snapshot::open(&self.path, &self.scratch) {
+            Ok(snapshot) => {
+                let known = Known::Snapshot { snapshot: Box::new(snapshot), account_id: None };
+                Ok(Baseline { known, replaces: Replaces::Anything })
+            }
+            Err(ReadError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => self.lost(before),
+            Err(error) if error.is_of_the_content() => self.lost(before),
+            Err(error) => Err(StoreError::from(error).into()),
+        }
+    }
+
+    fn lost(&self, _: Option<&PublishedBefore>) -> Result<Baseline, PublishError> {
+        Ok(Baseline { known: Known::Nothing, replaces: Replaces::Anything })
     }
 
     fn has_published(&self) -> bool {

@@ -35,7 +35,7 @@ pub(super) fn conclude(
 ) -> Result<Ended, PublishError> {
     let census = reading.finished.snapshot().census(rules.scoping, rules.types).map_err(StoreError::from)?;
     if let Some(holds) = destination.holds() {
-        let removals = removals(reading, rules, &census)?;
+        let removals = removals(reading, rules, &census);
         if let Some(held) = hold(reading, rules, &census, removals, holds, called_off)? {
             return Ok(Ended::Held(held));
         }
@@ -44,18 +44,16 @@ pub(super) fn conclude(
 }
 
 /// Whatever must not go without anybody's word.
-fn removals(reading: &Reading, rules: &Rules, census: &Census) -> Result<Vec<Removal>, PublishError> {
+fn removals(reading: &Reading, rules: &Rules, census: &Census) -> Vec<Removal> {
     let another = another_account(reading, rules.scoping).is_some();
-    Ok(match (&reading.baseline.known, &reading.difference) {
-        (Known::Lost { remembered, .. }, _) => {
+    match &reading.baseline.known {
+        Known::Lost { remembered, .. } => {
             let before = remembered.as_ref().map(|it| it.scopes.clone()).unwrap_or_default();
             guard::judge_lost(&before, another, census)
         }
-        (_, Some(difference)) => {
-            guard::judge(&difference.scopes(rules.scoping, rules.types)?, another, rules.limits)
-        }
-        (_, None) => Vec::new(),
-    })
+        Known::Snapshot { .. } => guard::judge(&reading.scopes, another, rules.limits),
+        Known::Nothing => Vec::new(),
+    }
 }
 
 /// The account before, where it is another. What has owners is told by them.

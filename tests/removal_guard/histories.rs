@@ -166,8 +166,16 @@ struct Hold {
     removals: BTreeSet<String>,
     /// What the run showed, and what was remembered of what was published.
     shown: Truth,
-    before: Truth,
+    before: Option<Truth>,
     baseline_known: bool,
+}
+
+#[derive(Clone)]
+struct Backup {
+    stored: Option<Truth>,
+    behind: bool,
+    /// Does the status know of what was published since?
+    older: bool,
 }
 
 /// What the history has come to.
@@ -179,16 +187,18 @@ struct History {
     stored: Option<Truth>,
     /// What was published when the status was written last.
     noted: Option<Truth>,
+    /// Where nothing can be read: whose numbers are remembered, if any.
+    remembered: Option<Truth>,
     /// Has the status missed a publication?
     behind: bool,
-    backup: Option<(Option<Truth>, bool)>,
+    backup: Option<Backup>,
     holds: BTreeMap<String, Hold>,
     ids: Vec<String>,
 }
 
 impl History {
     fn new(scoping: Scoping, limits: Limits) -> Self {
-        let truth = Truth::of(USERS);
+        let truth = Truth { services: (USERS - 4..USERS).collect(), ..Truth::of(USERS) };
         let mut world = World::new(scoping, truth.clone());
         world.limits = limits;
         Self {
@@ -197,6 +207,7 @@ impl History {
             truth,
             stored: None,
             noted: None,
+            remembered: None,
             behind: false,
             backup: None,
             holds: BTreeMap::new(),
@@ -221,41 +232,46 @@ impl History {
                 // Without a status that remembers, a lost store would be a first run, and rightly so.
                 let unnoticed = unnoticed && self.noted.is_some();
                 let honest = lookup == Lookup::Honest;
-                self.run(word.as_deref(), unnoticed, honest).await;
+                self.run(word.as_deref(), unnoticed, honest, lies).await;
             }
             // A store that nothing remembers cannot be told from a first run.
             _ if self.noted.is_none() => {}
             Step::LoseTheStore => {
                 let _ = std::fs::remove_dir_all(self.world.own_folder());
                 self.stored = None;
+                self.remembered = self.noted.clone();
             }
-            Step::DamageThePointer if self.stored.is_some() && !self.behind => {
+            Step::DamageThePointer if self.stored.is_some() => {
                 self.world.damage_the_pointer();
                 self.stored = None;
+                // The status knows that it does not know.
+                self.remembered = self.noted.clone().filter(|_| !self.behind);
             }
-            Step::LoseTheSnapshot if self.stored.is_some() && !self.behind => {
+            Step::LoseTheSnapshot if self.stored.is_some() => {
                 self.world.lose_the_snapshot();
-                self.stored = None;
+                self.remembered = self.stored.take();
             }
             Step::LoseTheHold => self.world.store().clear_hold(&self.world.owner).unwrap(),
             Step::BackUp if self.stored.is_some() => {
                 let backup = self.world.scratch().join("backup");
                 let _ = std::fs::remove_dir_all(&backup);
                 copy(&self.world.own_folder(), &backup);
-                self.backup = Some((self.stored.clone(), false));
+                self.backup = Some(Backup { stored: self.stored.clone(), behind: self.behind, older: false });
             }
-            Step::Restore if !self.behind => {
-                if let Some((stored, older)) = self.backup.clone() {
+            Step::Restore => {
+                if let Some(Backup { stored, behind, older }) = self.backup.clone() {
                     let _ = std::fs::remove_dir_all(self.world.own_folder());
                     copy(&self.world.scratch().join("backup"), &self.world.own_folder());
-                    self.stored = if older { None } else { stored };
+                    self.stored = stored.filter(|_| !older);
+                    self.behind = behind && !older;
+                    self.remembered = self.noted.clone();
                 }
             }
             _ => {}
         }
     }
 
-    async fn run(&mut self, word: Option<&str>, unnoticed: bool, honest: bool) {
+    async fn run(&mut self, word: Option<&str>, unnoticed: bool, honest: bool, lies: usize) {
         self.world.now(self.truth.clone());
         self.world.account.0.lock().unwrap().readings.clear();
         let ended = if unnoticed { self.world.run_unnoticed(word).await } else { self.world.run(word).await };
@@ -263,24 +279,23 @@ impl History {
         match ended {
             Ok(Ended::Published(_)) => {
                 let shown = shown.unwrap();
-                self.check(&shown, word, honest);
+                self.check(&shown, word, honest, lies);
                 assert_eq!(self.world.published().unwrap(), shown.ids(self.scoping));
                 self.stored = Some(shown.clone());
                 self.behind = unnoticed;
                 if !unnoticed {
                     self.noted = Some(shown);
                 }
-                if let Some((_, older)) = &mut self.backup {
-                    // The status knows of what was published since.
-                    *older |= !unnoticed;
+                if let Some(backup) = &mut self.backup {
+                    backup.older |= !unnoticed;
                 }
                 assert_eq!(self.world.held(), None);
             }
             Ok(Ended::Held(held)) => {
                 let shown = shown.unwrap();
-                let before = self.stored.clone().or_else(|| self.noted.clone()).unwrap();
+                let before = self.stored.as_ref().or(self.remembered.as_ref()).cloned();
                 let hold = Hold {
-                    removals: removals(&before, &shown, self.scoping),
+                    removals: before.iter().flat_map(|it| removals(it, &shown, self.scoping)).collect(),
                     shown,
                     before,
                     baseline_known: self.stored.is_some(),
@@ -294,14 +309,17 @@ impl History {
     }
 
     /// May what was shown have been published?
-    fn check(&self, shown: &Truth, word: Option<&str>, honest: bool) {
+    fn check(&self, shown: &Truth, word: Option<&str>, honest: bool, lies: usize) {
         let approved = word.and_then(|word| self.holds.get(word));
-        match (&self.stored, &self.noted) {
+        match (&self.stored, &self.remembered) {
             (Some(before), _) => {
                 let going = removals(before, shown, self.scoping);
                 if must_be_held(before, shown, self.scoping, self.world.limits) {
                     let hold = approved.expect("published beyond the limits, and nobody approved");
-                    assert!(hold.baseline_known && hold.before == *before, "approved of something else");
+                    assert!(
+                        hold.baseline_known && hold.before.as_ref() == Some(before),
+                        "approved of something else"
+                    );
                     assert!(hold.removals.is_superset(&going), "approved of others");
                     assert!(hold.shown.account == shown.account || self.scoping == ROLES);
                 }
@@ -310,11 +328,24 @@ impl History {
                 assert!(!(lied && honest && going.len() <= 100), "published without what is still there");
             }
             (None, Some(before)) => {
+                assert!(
+                    lies > 1 || shown.ids(self.scoping) == self.truth.ids(self.scoping),
+                    "one lie was believed"
+                );
                 if must_be_held_without_a_baseline(before, shown, self.scoping) {
                     let hold = approved.expect("published less than is remembered, and nobody approved");
-                    assert!(!hold.baseline_known && hold.before == *before, "approved of something else");
+                    assert!(
+                        !hold.baseline_known && hold.before.as_ref() == Some(before),
+                        "approved of something else"
+                    );
                     assert!(hold.shown.account == shown.account || self.scoping == ROLES);
                 }
+            }
+            (None, None) if self.noted.is_some() => {
+                let hold = approved.expect("published although nothing is known, and nobody approved");
+                assert!(!hold.baseline_known && hold.before.is_none(), "approved of something else");
+                let fewer = must_be_held_without_a_baseline(&hold.shown, shown, self.scoping);
+                assert!(!fewer, "fewer than was approved");
             }
             (None, None) => {}
         }
@@ -324,10 +355,10 @@ impl History {
     async fn settle(&mut self) {
         self.world.shows([]);
         self.world.lookup(Lookup::Honest);
-        self.run(None, false, true).await;
+        self.run(None, false, true, 0).await;
         if self.stored.as_ref() != Some(&self.truth) {
             let id = self.ids.last().cloned().expect("neither published nor held");
-            self.run(Some(&id), false, true).await;
+            self.run(Some(&id), false, true, 0).await;
         }
         assert_eq!(self.world.published().unwrap(), self.truth.ids(self.scoping));
     }
@@ -347,7 +378,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut history = History::new(scoping, Limits { max_percent, min_removed });
-            history.run(None, false, true).await;
+            history.run(None, false, true, 0).await;
             for step in steps {
                 history.step(step).await;
             }

@@ -1,7 +1,7 @@
 //! What is held, and what an approval is worth.
 
 use connector_operator::access::guard::{Limits, Scoping, Why};
-use connector_operator::sync::{Ended, OneFile, run};
+use connector_operator::sync::{Destination, Ended, Known, OneFile, run};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -166,6 +166,42 @@ async fn another_account_is_held_although_everybody_is_in_it() {
     it.now(Truth { account: "acc-2", ..Truth::of(9) });
     it.publishes(Some(&held.id)).await;
     it.publishes(None).await;
+}
+
+#[tokio::test]
+async fn service_accounts_are_a_scope_of_their_own() {
+    let services = |of: u32| Truth { services: (100..of).collect(), ..Truth::of(of) };
+    let mut it = World::new(Scoping::Users, services(102));
+    it.publishes(None).await;
+    it.now(Truth::of(100));
+    let held = it.holds(None).await;
+    let removal = &held.removals[0];
+    assert_eq!(
+        (removal.scope.as_str(), removal.why, held.removals.len()),
+        ("service accounts", Why::Emptied, 1)
+    );
+    let told = "2 of 2 service accounts would go, and nobody who is enabled would be left";
+    assert!(held.message.contains(told), "{}", held.message);
+    it.now(services(101));
+    it.publishes(None).await;
+    it.now(services(110));
+    it.publishes(None).await;
+    it.now(services(107));
+    let removal = it.holds(None).await.removals.remove(0);
+    assert_eq!((removal.scope.as_str(), removal.before, removal.why), ("service accounts", 10, Why::TooMany));
+}
+
+#[test]
+fn one_file_that_cannot_be_read_is_an_error_and_one_that_is_no_snapshot_is_a_first_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("acme.c1z");
+    let baseline = || OneFile::new(path.clone(), folder.path().to_owned()).baseline(None);
+    assert!(matches!(baseline().unwrap().known, Known::Nothing));
+    std::fs::write(&path, "something else").unwrap();
+    assert!(matches!(baseline().unwrap().known, Known::Nothing));
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    baseline().unwrap_err();
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ pub struct Truth {
     pub account: &'static str,
     /// Each user, and whether that one is enabled.
     pub users: BTreeMap<u32, bool>,
+    /// Those numbers that are programs.
+    pub services: BTreeSet<u32>,
     pub organizations: BTreeMap<u32, Organization>,
 }
 
@@ -40,6 +42,7 @@ impl Truth {
         Self {
             account: "acc-1",
             users: (0..users).map(|user| (user, true)).collect(),
+            services: BTreeSet::new(),
             organizations: BTreeMap::from([(1, organization)]),
         }
     }
@@ -63,7 +66,9 @@ impl Truth {
 
     /// What a connector sends of it, page by page.
     pub fn pages(&self, scoping: Scoping) -> Vec<Vec<Record>> {
-        let users = self.users.iter().map(|(number, enabled)| Record::Resource(user(*number, *enabled)));
+        let users = self.users.iter().map(|(number, enabled)| {
+            Record::Resource(user(*number, *enabled, self.services.contains(number)))
+        });
         let mut pages = Vec::new();
         if scoping == ROLES {
             pages.extend(self.organizations.iter().map(|(number, it)| organization(*number, it)));
@@ -103,6 +108,13 @@ impl Truth {
         }
     }
 
+    /// The people alone, or the programs.
+    fn only(&self, services: bool) -> Self {
+        let mut kind = self.clone();
+        kind.users.retain(|user, _| self.services.contains(user) == services);
+        kind
+    }
+
     fn enabled(&self) -> BTreeSet<u32> {
         self.users.iter().filter(|(_, enabled)| **enabled).map(|(user, _)| *user).collect()
     }
@@ -130,10 +142,16 @@ pub fn must_be_held(before: &Truth, next: &Truth, scoping: Scoping, limits: Limi
         lost as u64 >= limits.min_removed && lost * 100 > of * usize::from(limits.max_percent)
     };
     if scoping == Scoping::Users {
-        let gone = before.users.keys().filter(|user| !next.users.contains_key(user)).count();
-        let lost = gone + disabled.len();
-        let emptied = lost > 0 && next.enabled().is_empty() && !before.enabled().is_empty();
-        return before.account != next.account || emptied || too_many(lost, before.users.len());
+        let held = |before: Truth, next: Truth| {
+            let gone = before.users.keys().filter(|user| !next.users.contains_key(user)).count();
+            let lost = gone + before.disabled_in(&next).len();
+            let nobody_left =
+                next.users.is_empty() || (next.enabled().is_empty() && !before.enabled().is_empty());
+            lost > 0 && (nobody_left || too_many(lost, before.users.len()))
+        };
+        let kinds = [false, true];
+        return before.account != next.account
+            || kinds.iter().any(|kind| held(before.only(*kind), next.only(*kind)));
     }
     before.organizations.iter().any(|(number, was)| {
         let Some(is) = next.organizations.get(number) else { return true };
@@ -157,7 +175,12 @@ pub fn must_be_held(before: &Truth, next: &Truth, scoping: Scoping, limits: Limi
 /// Is there less of anything, or another account, so that it must be held where only numbers are remembered?
 pub fn must_be_held_without_a_baseline(before: &Truth, next: &Truth, scoping: Scoping) -> bool {
     if scoping == Scoping::Users {
-        return before.account != next.account || next.users.len() < before.users.len();
+        let fewer = |before: Truth, next: Truth| {
+            next.users.len() < before.users.len() || next.enabled().len() < before.enabled().len()
+        };
+        let kinds = [false, true];
+        return before.account != next.account
+            || kinds.iter().any(|kind| fewer(before.only(*kind), next.only(*kind)));
     }
     before.organizations.iter().any(|(number, was)| {
         let nothing = Organization::default();
@@ -188,12 +211,12 @@ fn plain(id: ResourceId, name: String, kind: ResourceKind) -> Resource {
     }
 }
 
-fn user(number: u32, enabled: bool) -> Resource {
+fn user(number: u32, enabled: bool, service: bool) -> Resource {
     let user = User {
         email: format!("user-{number}@example.com"),
         login: format!("user-{number}"),
         status: Status { enabled, details: None },
-        account_type: AccountType::Human,
+        account_type: if service { AccountType::Service } else { AccountType::Human },
         last_login: None,
         mfa_enabled: None,
         sso_enabled: None,

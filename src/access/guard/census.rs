@@ -7,6 +7,15 @@ use super::{Part, ScopeCounts};
 /// Beyond this many owners only their sums are remembered: the counts go into the object's status, which is small.
 pub const OWNERS_COUNTED: usize = 200;
 
+/// How many there are of one kind of user.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Headcount {
+    /// All of them.
+    pub all: u64,
+    /// Those of them who may sign in.
+    pub enabled: u64,
+}
+
 /// How many there are in each scope of a snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Census {
@@ -16,9 +25,18 @@ pub struct Census {
 }
 
 impl Census {
-    /// Of an account with so many users.
-    pub fn of_users(users: u64) -> Self {
-        Self { counts: [(Part::Users.word().to_owned(), users)].into(), names: BTreeMap::new() }
+    /// Of an account with so many people and service accounts. The enabled are a scope of their own, such as `enabled
+    /// users`.
+    pub fn of_users(people: Headcount, service_accounts: Headcount) -> Self {
+        let mut counts = ScopeCounts::new();
+        for (part, headcount) in [(Part::Users, people), (Part::ServiceAccounts, service_accounts)] {
+            // Without users there is still something to remember: that there were none.
+            if part == Part::Users || headcount.all > 0 {
+                counts.insert(part.word().to_owned(), headcount.all);
+                counts.insert(format!("enabled {}", part.word()), headcount.enabled);
+            }
+        }
+        Self { counts, names: BTreeMap::new() }
     }
 
     /// Adds one owner, such as `organization:a1b2c3d4e5f6`, with the numbers of [`Part::OF_OWNER`].

@@ -5,8 +5,10 @@ use super::{Limits, Removal, Why};
 /// Which people a scope counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// The users of the account.
+    /// The people of the account.
     Users,
+    /// The programs of the account.
+    ServiceAccounts,
     /// The resource itself; it is gone.
     Owner,
     /// Whoever has a role on the resource.
@@ -25,6 +27,7 @@ impl Part {
     pub fn word(self) -> &'static str {
         match self {
             Self::Users => "users",
+            Self::ServiceAccounts => "service accounts",
             Self::Owner => "owners",
             Self::Members => "members",
             Self::Administrators => "administrators",
@@ -40,7 +43,7 @@ impl Part {
     /// The scope of the resource called `name`, as a person reads it.
     pub fn title(self, name: &str) -> String {
         match self {
-            Self::Users => "users".to_owned(),
+            Self::Users | Self::ServiceAccounts => self.word().to_owned(),
             Self::Owner => name.to_owned(),
             Self::Memberships => format!("group memberships of {name}"),
             _ => format!("{} of {name}", self.word()),
@@ -61,7 +64,7 @@ pub struct ScopeChange {
     pub removed: u64,
     /// How many of them are there, but disabled since.
     pub disabled: u64,
-    /// Is there still somebody who is enabled, as far as there was before?
+    /// Is there still somebody who is enabled, or, where nobody was before, anybody at all?
     pub somebody_left: bool,
 }
 

@@ -36,6 +36,7 @@ fn a_scope_is_held_for_its_share(
 
 #[rstest]
 #[case(Part::Users, Why::Emptied)]
+#[case(Part::ServiceAccounts, Why::Emptied)]
 #[case(Part::Members, Why::Emptied)]
 #[case(Part::Memberships, Why::Emptied)]
 #[case(Part::Administrators, Why::NoAdministrator)]
@@ -87,6 +88,11 @@ fn each_scope_is_judged_by_itself_and_told_by_its_title() {
     assert_eq!(told, [("members of acme", Why::TooMany), ("group memberships of acme", Why::Emptied)]);
 }
 
+/// So many people, all of them enabled.
+fn people(all: u64) -> Census {
+    Census::of_users(Headcount { all, enabled: all }, Headcount::default())
+}
+
 fn organizations(count: usize, members: u64) -> Census {
     let mut census = Census::default();
     for number in 0..count {
@@ -115,14 +121,29 @@ fn a_lost_baseline_holds_any_decrease_and_no_increase() {
 
 #[test]
 fn a_lost_baseline_of_another_account_is_held_although_there_are_more() {
-    let before = Census::of_users(3).remembered();
-    assert_eq!(judge_lost(&before, false, &Census::of_users(4)), []);
-    assert_eq!(judge_lost(&before, true, &Census::of_users(4))[0].why, Why::AnotherAccount);
+    let before = people(3).remembered();
+    assert_eq!(judge_lost(&before, false, &people(4)), []);
+    assert_eq!(judge_lost(&before, true, &people(4))[0].why, Why::AnotherAccount);
+}
+
+#[test]
+fn a_lost_baseline_holds_whoever_is_disabled_and_each_kind_of_user() {
+    let census = |people: [u64; 2], programs: [u64; 2]| {
+        let [people, programs] = [people, programs].map(|[all, enabled]| Headcount { all, enabled });
+        Census::of_users(people, programs)
+    };
+    let before = census([10, 9], [4, 4]).remembered();
+    let held = |now: Census| fewer(&before, &now).into_iter().collect::<Vec<_>>();
+    assert_eq!(held(census([11, 9], [4, 4])), []);
+    assert_eq!(held(census([10, 0], [4, 4])), [("enabled users".to_owned(), 9)]);
+    let programs = [("enabled service accounts".to_owned(), 4), ("service accounts".to_owned(), 4)];
+    assert_eq!(held(census([14, 13], [0, 0])), programs);
+    assert_eq!(people(3).remembered().len(), 2, "what there is none of is not remembered");
 }
 
 #[test]
 fn a_lost_baseline_of_which_nothing_is_remembered_is_held() {
-    let removals = judge_lost(&ScopeCounts::new(), false, &Census::of_users(4));
+    let removals = judge_lost(&ScopeCounts::new(), false, &people(4));
     assert_eq!(removals.len(), 1);
     assert_eq!(removals[0].why, Why::BaselineLost);
 }

@@ -3,13 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use prost::{Message, Name};
+use prost::{DecodeError, Message, Name};
 use prost_types::Any;
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
+use rusqlite::types::Type;
 use rusqlite::{CachedStatement, OptionalExtension, Row};
 
 use super::{CompareError, Difference, failed};
+use crate::access::guard::Part;
 use crate::proto::c1::connector::v2;
+use crate::proto::c1::connector::v2::user_trait::AccountType;
 
 /// What was found, by the ids of the resource types.
 #[derive(Debug, Default)]
@@ -131,7 +134,7 @@ impl Compared {
         let mut resource = v2::Resource::decode(data).map_err(CompareError::Message)?;
         let mut enabled = false;
         for annotation in &mut resource.annotations {
-            if let Some(mut user) = user_trait(annotation)? {
+            if let Some(mut user) = user_trait(annotation).map_err(CompareError::Message)? {
                 enabled = is_enabled(&user);
                 user.last_login = None;
                 *annotation = Any { type_url: v2::UserTrait::type_url(), value: user.encode_to_vec() };
@@ -141,22 +144,27 @@ impl Compared {
     }
 }
 
-/// Is it a user who may sign in?
-pub(super) fn enabled(data: &[u8]) -> Result<bool, CompareError> {
-    let resource = v2::Resource::decode(data).map_err(CompareError::Message)?;
+/// As what the user in this column is counted, and whether that one may sign in.
+pub(in crate::snapshot) fn counted_as(row: &Row<'_>, column: usize) -> rusqlite::Result<(Part, bool)> {
+    let strange = |error| rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error));
+    let resource = v2::Resource::decode(row.get_ref(column)?.as_blob()?).map_err(strange)?;
     for annotation in &resource.annotations {
-        if let Some(user) = user_trait(annotation)? {
-            return Ok(is_enabled(&user));
+        if let Some(user) = user_trait(annotation).map_err(strange)? {
+            let part = match user.account_type() {
+                AccountType::Service | AccountType::System => Part::ServiceAccounts,
+                AccountType::Human | AccountType::Unspecified => Part::Users,
+            };
+            return Ok((part, is_enabled(&user)));
         }
     }
-    Ok(false)
+    Ok((Part::Users, false))
 }
 
-fn user_trait(annotation: &Any) -> Result<Option<v2::UserTrait>, CompareError> {
+fn user_trait(annotation: &Any) -> Result<Option<v2::UserTrait>, DecodeError> {
     if annotation.type_url != v2::UserTrait::type_url() {
         return Ok(None);
     }
-    v2::UserTrait::decode(annotation.value.as_slice()).map(Some).map_err(CompareError::Message)
+    v2::UserTrait::decode(annotation.value.as_slice()).map(Some)
 }
 
 fn is_enabled(user: &v2::UserTrait) -> bool {

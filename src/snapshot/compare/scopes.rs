@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::changed::{enabled, text};
+use super::changed::{counted_as, text};
 use super::{CompareError, Difference, failed};
 use crate::access::ResourceType;
 use crate::access::guard::{Part, ScopeChange, Scoping};
@@ -10,6 +10,19 @@ use crate::snapshot::census::{Population, user_types};
 
 /// How many of each owner, by its id.
 type ByOwner = BTreeMap<String, u64>;
+
+/// The kinds of users, each of which is a scope.
+const KINDS: [Part; 2] = [Part::Users, Part::ServiceAccounts];
+
+/// The users that are gone, among all other resources.
+const GONE_USERS: &str = "
+select it.resource_type_id, it.data from main.gone_resources as gone
+cross join previous.v1_resources as it on it.id = gone.id where it.sync_id = ?1";
+
+/// The users who are disabled since, as they were.
+const DISABLED_USERS: &str = "
+select it.resource_type_id, it.data from main.disabled as gone
+cross join previous.v1_resources as it on it.external_id = gone.external_id and it.sync_id = ?1";
 
 /// Whoever lost the last role on a resource of type `?1`. `?2` is the later run.
 const MEMBERS: &str = "
@@ -67,7 +80,7 @@ impl Difference {
     /// When a database cannot be read.
     pub fn scopes(&self, scoping: Scoping, types: &[ResourceType]) -> Result<Vec<ScopeChange>, CompareError> {
         match scoping {
-            Scoping::Users => Ok(vec![self.users(types)?]),
+            Scoping::Users => self.users(types).map_err(failed("counting what is gone of the users")),
             Scoping::Roles { .. } if self.missing == 0 && self.disabled == 0 => Ok(Vec::new()),
             Scoping::Roles { owner, administrator } => {
                 self.of_owners(owner, administrator).map_err(failed("counting what is gone of each scope"))
@@ -75,43 +88,48 @@ impl Difference {
         }
     }
 
-    fn users(&self, types: &[ResourceType]) -> Result<ScopeChange, CompareError> {
-        let users: Vec<_> = user_types(types).collect();
-        let sum = |of: &BTreeMap<String, u64>| users.iter().filter_map(|it| of.get(*it)).sum();
-        let removed = types
-            .iter()
-            .filter(|it| users.contains(&it.id))
-            .filter_map(|it| self.changes.get(it.plural))
-            .map(|change| change.removed)
-            .sum::<u64>();
-        let nobody_left = removed + self.disabled > 0
-            && !self.somebody_enabled("current", &self.current, &users)?
-            && self.somebody_enabled("previous", &self.previous, &users)?;
-        Ok(ScopeChange {
-            part: Part::Users,
-            title: Part::Users.title(""),
-            before: sum(&self.before),
-            removed,
-            disabled: self.disabled,
-            somebody_left: !nobody_left,
-        })
+    fn users(&self, types: &[ResourceType]) -> rusqlite::Result<Vec<ScopeChange>> {
+        let previous = Population { connection: &self.connection, schema: "previous", run: &self.previous };
+        let current = Population { schema: "current", run: &self.current, ..previous };
+        let before = previous.headcounts(types)?;
+        let removed = self.by_kind(GONE_USERS, types)?;
+        let disabled = self.by_kind(DISABLED_USERS, types)?;
+        let now = if self.missing + self.disabled == 0 { before } else { current.headcounts(types)? };
+        let mut changes = Vec::new();
+        let numbers = removed.into_iter().zip(disabled).zip(before.into_iter().zip(now));
+        for (part, ((removed, disabled), (before, now))) in KINDS.into_iter().zip(numbers) {
+            if part != Part::Users && before.all == 0 {
+                continue;
+            }
+            let somebody_was = before.enabled > 0 || now.all == 0;
+            let nobody_left = removed + disabled > 0 && now.enabled == 0 && somebody_was;
+            changes.push(ScopeChange {
+                part,
+                title: part.title(""),
+                before: before.all,
+                removed,
+                disabled,
+                somebody_left: !nobody_left,
+            });
+        }
+        Ok(changes)
     }
 
-    /// Looks until the first is found.
-    fn somebody_enabled(&self, schema: &str, run: &str, types: &[&str]) -> Result<bool, CompareError> {
-        let failed = failed("looking for an enabled user");
-        let query = format!(
-            "select resource_type_id, data from {schema}.v1_resources where sync_id = ?1 order by id"
-        );
-        let mut statement = self.connection.prepare(&query).map_err(&failed)?;
-        let mut rows = statement.query([run]).map_err(&failed)?;
-        while let Some(row) = rows.next().map_err(&failed)? {
-            let blob = || row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from);
-            if types.contains(&text(row, 0).map_err(&failed)?) && enabled(blob().map_err(&failed)?)? {
-                return Ok(true);
+    /// How many users a query finds of each of [`KINDS`].
+    fn by_kind(&self, query: &str, types: &[ResourceType]) -> rusqlite::Result<[u64; 2]> {
+        let users: Vec<_> = user_types(types).collect();
+        let mut counts = [0; 2];
+        let mut statement = self.connection.prepare(query)?;
+        let mut rows = statement.query([&self.previous])?;
+        while let Some(row) = rows.next()? {
+            if users.contains(&text(row, 0)?) {
+                let (kind, _) = counted_as(row, 1)?;
+                for (part, count) in KINDS.into_iter().zip(&mut counts) {
+                    *count += u64::from(part == kind);
+                }
             }
         }
-        Ok(false)
+        Ok(counts)
     }
 
     fn of_owners(&self, owner: &str, administrator: &str) -> rusqlite::Result<Vec<ScopeChange>> {

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::access::guard::{Census, Part, ScopeChange, Scoping};
-use crate::access::{EntitlementId, Record, RecordId, Resource, ResourceId, ResourceKind};
+use crate::access::guard::{Census, Headcount, Part, ScopeChange, Scoping};
+use crate::access::{AccountType, EntitlementId, Record, RecordId, Resource, ResourceId, ResourceKind};
 use crate::snapshot::testing::{self, Account, TYPES, started_at, time};
 use crate::snapshot::{Finished, SyncId};
 
@@ -159,24 +159,45 @@ fn scopes_naively(previous: &Account, current: &Account) -> Vec<ScopeChange> {
     scopes
 }
 
-fn users_naively(previous: &Account, current: &Account) -> ScopeChange {
-    let users = |account: &Account| {
-        let mut ids: Vec<_> = account.resources.keys().cloned().collect();
-        ids.retain(|id| id.resource_type == "user");
-        ids
+/// All users of one kind, or those who are enabled.
+fn users_of(account: &Account, part: Part, enabled_only: bool) -> Vec<ResourceId> {
+    let counted = |resource: &Resource| match &resource.kind {
+        ResourceKind::User(user) => {
+            let person = user.account_type == AccountType::Human;
+            person == (part == Part::Users) && (user.status.enabled || !enabled_only)
+        }
+        _ => false,
     };
-    let (before, now) = (users(previous), users(current));
-    let removed = before.iter().filter(|id| !now.contains(id)).count() as u64;
-    let disabled = newly_disabled(previous, current).len() as u64;
-    let nobody_left = removed + disabled > 0 && enabled(current).is_empty() && !enabled(previous).is_empty();
-    ScopeChange {
-        part: Part::Users,
-        title: "users".to_owned(),
-        before: before.len() as u64,
-        removed,
-        disabled,
-        somebody_left: !nobody_left,
+    account.resources.iter().filter(|(_, it)| counted(it)).map(|(id, _)| id.clone()).collect()
+}
+
+fn headcount(account: &Account, part: Part) -> Headcount {
+    let count = |enabled_only| users_of(account, part, enabled_only).len() as u64;
+    Headcount { all: count(false), enabled: count(true) }
+}
+
+fn users_naively(previous: &Account, current: &Account) -> Vec<ScopeChange> {
+    let disabled = newly_disabled(previous, current);
+    let mut scopes = Vec::new();
+    for part in [Part::Users, Part::ServiceAccounts] {
+        let before = users_of(previous, part, false);
+        if part == Part::ServiceAccounts && before.is_empty() {
+            continue;
+        }
+        let removed = before.iter().filter(|id| !current.resources.contains_key(id)).count() as u64;
+        let disabled = before.iter().filter(|id| disabled.contains(id)).count() as u64;
+        let (was, is) = (headcount(previous, part), headcount(current, part));
+        let nobody_left = removed + disabled > 0 && is.enabled == 0 && (was.enabled > 0 || is.all == 0);
+        scopes.push(ScopeChange {
+            part,
+            title: part.title(""),
+            before: was.all,
+            removed,
+            disabled,
+            somebody_left: !nobody_left,
+        });
     }
+    scopes
 }
 
 fn without_sign_in(resource: &Resource) -> Resource {
@@ -288,6 +309,13 @@ fn a_changed_role_is_no_removal_of_a_member_and_says_what_is_lacking() {
 }
 
 #[test]
+fn other_ids_have_another_digest() {
+    let it = pair(testing::small_account(), testing::small_account()[..5].to_vec());
+    let digest = |it: &Finished| it.snapshot().digest_of_ids().unwrap();
+    assert_ne!(digest(&it.previous), digest(&it.current));
+}
+
+#[test]
 fn more_missing_than_asked_for_are_only_counted() {
     let it = pair(testing::small_account(), testing::small_account()[..5].to_vec());
     let missing = it.difference.missing(4, TYPES).unwrap();
@@ -309,7 +337,7 @@ proptest! {
         prop_assert_eq!(lines(&it.difference), expected.clone());
         prop_assert_eq!(it.difference.scopes(ROLES, TYPES).unwrap(), scopes_naively(&previous, &current));
         let users = it.difference.scopes(Scoping::Users, TYPES).unwrap();
-        prop_assert_eq!(users, vec![users_naively(&previous, &current)]);
+        prop_assert_eq!(users, users_naively(&previous, &current));
 
         let missing = it.difference.missing(100, TYPES).unwrap();
         let gone: Vec<_> = expected.iter().filter_map(|line| line.strip_prefix("- ")).collect();
@@ -324,9 +352,11 @@ proptest! {
         let it = pair(account.records(), account.records());
         prop_assert_eq!(it.current.snapshot().census(ROLES, TYPES).unwrap(), census_naively(&account));
         prop_assert_eq!(lines(&it.difference), Vec::<String>::new());
-        let users = account.resources.keys().filter(|id| id.resource_type == "user").count();
         let census = it.previous.snapshot().census(Scoping::Users, TYPES).unwrap();
-        prop_assert_eq!(census, Census::of_users(users as u64));
+        let [people, programs] = [Part::Users, Part::ServiceAccounts].map(|part| headcount(&account, part));
+        prop_assert_eq!(census, Census::of_users(people, programs));
+        let digest = |it: &Finished| it.snapshot().digest_of_ids().unwrap();
+        prop_assert_eq!(digest(&it.previous), digest(&it.current));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! something else was published since it looked.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 
 use super::{DirectoryStore, Receipt, StoreError, failed};
 use crate::snapshot::{Owner, SyncId, container};
@@ -65,7 +65,11 @@ impl DirectoryStore {
     fn fence(&self, owner: &Owner) -> Result<u64, StoreError> {
         let path = self.folder(owner).join(FENCE);
         match fs::read_to_string(&path) {
-            Ok(text) => Ok(text.trim().parse().unwrap_or_default()),
+            Ok(text) => text.trim().parse().map_err(|_| {
+                let problem = "it holds no number, so nobody can tell whether a later leader has published; remove it \
+                    if no other operator runs";
+                failed("reading", &path)(io::Error::new(ErrorKind::InvalidData, problem))
+            }),
             Err(source) if source.kind() == ErrorKind::NotFound => Ok(0),
             Err(source) => Err(failed("reading", &path)(source)),
         }

@@ -50,14 +50,29 @@ impl DirectoryStore {
             fs::remove_file(&entry.path).map_err(failed("removing", &entry.path))?;
             pruned.snapshots += 1;
         }
+        pruned.leftovers = self.prune_leftovers(owner, now)?;
+        Ok(pruned)
+    }
+
+    /// Removes the files of an owner that were left incomplete an hour before `now`, and says how many.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn prune_leftovers(&self, owner: &Owner, now: Timestamp) -> Result<u64, StoreError> {
+        let mut removed = 0;
         for file in files(&self.folder(owner))? {
             let path = file.path();
             if path.extension().is_some_and(|it| it == "tmp") && is_leftover(&path, now)? {
                 fs::remove_file(&path).map_err(failed("removing", &path))?;
-                pruned.leftovers += 1;
+                removed += 1;
             }
         }
-        Ok(pruned)
+        Ok(removed)
+    }
+
+    /// Has the owner been found deleted?
+    pub fn is_retired(&self, owner: &Owner) -> bool {
+        self.folder(owner).join(DELETED_SINCE).exists()
     }
 
     /// The owner has been found deleted at `now`: removes its folder when that was so `retention` ago already. The

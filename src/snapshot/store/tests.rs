@@ -150,7 +150,9 @@ fn a_crash_between_any_two_steps_leaves_a_whole_latest() {
                     Ok(())
                 }
             };
-            it.store.publish_in_steps(&it.owner, &next, Receipt::default(), cut_here).unwrap_err();
+            it.store
+                .publish_in_steps(&it.owner, &next, Receipt::default(), &mut Vec::new(), cut_here)
+                .unwrap_err();
 
             let found = it.open_latest().unwrap().map(|(latest, _)| latest.id);
             let expected = if switched { Some(next.snapshot().run().id.clone()) } else { before };
@@ -182,7 +184,7 @@ fn a_former_leader_does_not_publish() {
         }
         Ok(())
     };
-    let error = it.store.publish_in_steps(&it.owner, &slow, older, meanwhile).unwrap_err();
+    let error = it.store.publish_in_steps(&it.owner, &slow, older, &mut Vec::new(), meanwhile).unwrap_err();
     assert!(matches!(error, StoreError::Fenced { .. }), "{error}");
     assert_eq!(it.open_latest().unwrap().unwrap().0.id, fast.snapshot().run().id);
 }
@@ -370,7 +372,9 @@ fn a_publication_clears_what_is_held_and_a_crash_before_it_does_not() {
         it.publish(0);
         hold(&it, &["- user:u1"]);
         let crash = |step| if step == cut { Err(StoreError::CalledOff) } else { Ok(()) };
-        it.store.publish_in_steps(&it.owner, &it.run(1), Receipt::default(), crash).unwrap_err();
+        it.store
+            .publish_in_steps(&it.owner, &it.run(1), Receipt::default(), &mut Vec::new(), crash)
+            .unwrap_err();
         assert_eq!(held(&it).is_some(), stays, "after {cut:?}");
         it.publish(2);
         assert!(held(&it).is_none());
@@ -388,8 +392,10 @@ fn a_run_that_is_called_off_while_it_packs_publishes_nothing_and_leaves_what_is_
             asked.set(asked.get() + 1);
             asked.get() > asked_before
         };
+        let before = it.names();
         let error = it.store.publish(&it.owner, &it.run(1), Receipt::default(), &called_off).unwrap_err();
         assert!(matches!(error, StoreError::CalledOff), "{error}");
+        assert_eq!(it.names(), before, "nothing is left behind");
         assert_eq!(it.open_latest().unwrap().unwrap().0, published);
         assert!(held(&it).is_some());
     }
@@ -422,4 +428,85 @@ fn a_former_leader_stays_out_although_latest_json_is_damaged() {
     }
     let next = it.store.publish(&it.owner, &it.run(1), leader(8), &never).unwrap();
     assert_eq!(it.open_latest().unwrap().unwrap().0, next);
+}
+
+#[test]
+fn whoever_is_overtaken_while_packing_leaves_nothing_behind_and_removes_nothing_of_others() {
+    let it = Fixture::new();
+    let first = it.publish(0);
+    let (slow, fast) = (it.run(1), it.run(2));
+    let receipt = Receipt { replaces: Replaces::Run(first.id.clone()), ..Receipt::default() };
+    let called_off = || {
+        if it.store.latest(&it.owner).unwrap().unwrap().id == first.id {
+            it.store.publish(&it.owner, &fast, receipt.clone(), &never).unwrap();
+        }
+        false
+    };
+    let error = it.store.publish(&it.owner, &slow, receipt.clone(), &called_off).unwrap_err();
+    assert!(matches!(error, StoreError::Overtaken { .. }), "{error}");
+    let fast = &fast.snapshot().run().id;
+    let mut expected = vec![format!("{}.c1z", first.id), format!("{fast}.c1z"), LATEST.to_owned()];
+    expected.sort();
+    assert_eq!(it.names(), expected);
+
+    // A run that is published already, and then called off when it comes again, stays.
+    let finished = it.run(3);
+    it.store.publish(&it.owner, &finished, Receipt::default(), &never).unwrap();
+    let before = it.names();
+    let asked = std::cell::Cell::new(0);
+    let late = || asked.replace(asked.get() + 1) > 0;
+    it.store.publish(&it.owner, &finished, Receipt::default(), &late).unwrap_err();
+    assert_eq!(it.names(), before);
+    assert!(it.open_latest().unwrap().is_some());
+}
+
+#[test]
+fn a_switch_that_fails_leaves_nothing_behind() {
+    let it = Fixture::new();
+    let pointer = it.store.folder(&it.owner).join(LATEST);
+    let called_off = || {
+        // Nothing can be renamed to a folder.
+        fs::create_dir_all(&pointer).unwrap();
+        false
+    };
+    let error = it.store.publish(&it.owner, &it.run(0), Receipt::default(), &called_off).unwrap_err();
+    assert!(matches!(error, StoreError::Io { .. }), "{error}");
+    assert_eq!(it.names(), [LATEST]);
+}
+
+#[test]
+fn a_deletion_mark_that_cannot_be_removed_does_not_fail_what_is_published() {
+    let it = Fixture::new();
+    it.publish(0);
+    fs::create_dir(it.store.folder(&it.owner).join("deleted-since")).unwrap();
+    let latest = it.publish(1);
+    assert_eq!(it.open_latest().unwrap().unwrap().0, latest);
+}
+
+#[test]
+fn a_fence_that_cannot_be_understood_is_an_error_that_names_it() {
+    let it = Fixture::new();
+    it.publish(0);
+    for damage in ["", "eight", "-1"] {
+        fs::write(it.store.folder(&it.owner).join("lease-transitions"), damage).unwrap();
+        let error =
+            it.store.publish(&it.owner, &it.run(1), Receipt::default(), &never).unwrap_err().to_string();
+        assert!(error.contains("lease-transitions: it holds no number"), "{error}");
+    }
+}
+
+#[test]
+fn a_latest_whose_database_is_none_is_lost() {
+    let it = Fixture::new();
+    let mut latest = it.publish(0);
+    let path = it.store.path(&it.owner, &latest.id);
+    let database = it.scratch().join("database");
+    for content in ["no database at all".repeat(100), String::new()] {
+        fs::write(&database, content).unwrap();
+        let packed = container::pack(&database, &path).unwrap();
+        (latest.digest, latest.size) = (packed.digest, packed.size);
+        write_pointer(&it.store.folder(&it.owner).join(LATEST), &latest).unwrap();
+        let error = it.open_latest().unwrap_err();
+        assert!(matches!(error, StoreError::BaselineLost { .. }), "{error}");
+    }
 }

@@ -48,6 +48,10 @@ impl Destination for Taken {
         Ok(Baseline { known: Known::Nothing, replaces: Replaces::Nothing })
     }
 
+    fn lost(&self, before: Option<&PublishedBefore>) -> Result<Baseline, PublishError> {
+        self.baseline(before)
+    }
+
     fn has_published(&self) -> bool {
         false
     }

@@ -21,24 +21,30 @@ enum Lines<'r> {
     Of(&'r Difference),
     /// Of a lost snapshot only numbers are remembered.
     Fewer(ScopeCounts),
+    /// Nothing is remembered: all that was read, of which there must not be less.
+    Unknown(ScopeCounts),
 }
 
 impl<'r> Going<'r> {
     /// What would go if `reading` were published; `another` is the account before, where it is another.
     pub(super) fn of(reading: &'r Reading, another: Option<&str>, census: &Census) -> Self {
         let known = &reading.baseline.known;
+        let account = &reading.upstream.account_id;
         let mut heading = vec![match known {
             Known::Nothing => "# compared with nothing".to_owned(),
             Known::Snapshot { snapshot, .. } => format!("# compared with run {}", snapshot.run().id),
             Known::Lost { lost, .. } => format!("# compared with what is remembered of run {lost}"),
         }];
-        heading.extend(
-            another.map(|before| format!("# account {before} becomes {}", reading.upstream.account_id)),
-        );
+        heading.extend(another.map(|before| format!("# account {before} becomes {account}")));
         let lines = match (known, &reading.difference) {
             (Known::Lost { remembered, .. }, _) => {
-                let remembered = remembered.as_ref().map(|it| guard::fewer(&it.scopes, census));
-                Lines::Fewer(remembered.unwrap_or_default())
+                match remembered.as_ref().filter(|it| !it.scopes.is_empty()) {
+                    Some(it) => Lines::Fewer(guard::fewer(&it.scopes, census)),
+                    None => {
+                        heading.push(format!("# account {account}"));
+                        Lines::Unknown(census.remembered())
+                    }
+                }
             }
             (_, Some(difference)) => Lines::Of(difference),
             (_, None) => Lines::Nobody,
@@ -86,7 +92,12 @@ impl<'r> Going<'r> {
         match &self.lines {
             Lines::Nobody => Ok(true),
             Lines::Fewer(fewer) => {
-                Ok(numbers(lines).is_ok_and(|held| fewer.iter().all(|(scope, n)| held.get(scope) >= Some(n))))
+                let held = numbers(lines, "- ");
+                Ok(held.is_ok_and(|held| fewer.iter().all(|(scope, n)| held.get(scope) >= Some(n))))
+            }
+            Lines::Unknown(now) => {
+                let held = numbers(lines, "+ ");
+                Ok(held.is_ok_and(|held| held.iter().all(|(scope, n)| now.get(scope) >= Some(n))))
             }
             Lines::Of(difference) => {
                 let mut within = true;
@@ -110,6 +121,9 @@ impl<'r> Going<'r> {
             Lines::Fewer(fewer) => {
                 fewer.iter().try_for_each(|(scope, number)| visit(&format!("- {scope} {number}")))
             }
+            Lines::Unknown(now) => {
+                now.iter().try_for_each(|(scope, number)| visit(&format!("+ {scope} {number}")))
+            }
         }
     }
 }
@@ -124,11 +138,12 @@ fn heading(text: &mut HoldText) -> io::Result<Vec<String>> {
     Ok(heading)
 }
 
-fn numbers(lines: io::Lines<HoldText>) -> io::Result<ScopeCounts> {
+/// The numbers by their scopes, of the lines that begin with `sign`.
+fn numbers(lines: io::Lines<HoldText>, sign: &str) -> io::Result<ScopeCounts> {
     let mut numbers = ScopeCounts::new();
     for line in lines {
         let line = line?;
-        let number = line.strip_prefix("- ").and_then(|line| line.rsplit_once(' '));
+        let number = line.strip_prefix(sign).and_then(|line| line.rsplit_once(' '));
         if let Some((scope, number)) = number {
             numbers.insert(scope.to_owned(), number.parse().unwrap_or_default());
         }

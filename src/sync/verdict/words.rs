@@ -47,7 +47,7 @@ fn scope(removal: &Removal, limits: Limits) -> String {
             limits.max_percent
         ),
         Why::Emptied | Why::NoAdministrator => format!(
-            "{} of {before} {title} would {}, and nobody would be left",
+            "{} of {before} {title} would {}, and nobody who is enabled would be left",
             removed + disabled,
             fate(*removed, *disabled)
         ),
@@ -105,7 +105,8 @@ mod tests {
             told(Why::TooMany),
             "207 of 997 members of acme would go or be disabled (20.7 %; the limit is 20 %)"
         );
-        let last = "207 of 997 members of acme would go or be disabled, and nobody would be left";
+        let last =
+            "207 of 997 members of acme would go or be disabled, and nobody who is enabled would be left";
         assert_eq!(told(Why::Emptied), last);
         assert_eq!(told(Why::NoAdministrator), last);
         assert_eq!(
