@@ -10,6 +10,7 @@ use kube::runtime::controller::Action as Requeue;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
+use crate::access::guard::Limits;
 use crate::api::{self, ConnectorStatus, InvalidDuration, Phase, Reason, Trigger};
 use crate::connectors::http::ClientOptions;
 use crate::kinds::Kind;
@@ -50,8 +51,8 @@ pub struct Shared {
     pub upstream: ClientOptions,
     /// What is filled in where a spec is silent.
     pub defaults: Defaults,
-    /// No connector may let more percent of a scope go without anybody's word, whatever it says.
-    pub max_removal_percent: u8,
+    /// No connector may set a limit of the removal guard higher, whatever it says.
+    pub highest_limits: Limits,
     /// What is known of Secrets.
     pub secrets: Arc<SecretIndex>,
     /// What is counted.
@@ -244,7 +245,7 @@ impl<K: Kind> Subject<'_, K> {
             requested_at: self.requested_at().map(str::to_owned),
             timeout: timing.timeout,
             scratch: context.shared.snapshots.scratch().to_owned(),
-            limits: self.object.common().removal_limits(context.shared.max_removal_percent),
+            limits: self.object.common().removal_limits(context.shared.highest_limits),
             before: status::published_before(&self.status, self.now),
             approved: self.approved(),
         };

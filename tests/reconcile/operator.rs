@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use connector_operator::access::guard::Limits;
 use connector_operator::api::{ConnectorStatus, ScalrConnector};
 use connector_operator::connectors::http::{ClientOptions, HostPolicy};
 use connector_operator::controller::{self, Context, Defaults, Error, SecretIndex, Shared};
@@ -66,7 +67,7 @@ impl Operator {
                 min_interval: Duration::from_secs(60),
                 timeout: Duration::from_secs(60),
             },
-            max_removal_percent: 50,
+            highest_limits: Limits { max_percent: 50, min_removed: 10 },
             secrets: Arc::new(SecretIndex::default()),
             metrics: metrics.clone(),
         });
