@@ -16,7 +16,9 @@ use crate::connectors::http::ClientOptions;
 use crate::kinds::Kind;
 use crate::server::Metrics;
 use crate::snapshot::{InvalidOwner, Owner, SyncId};
-use crate::sync::{self, Failure, ObjectKey, Outcome, Plan, Queue, RunView, SecretSeen, Snapshots};
+use crate::sync::{
+    self, CredentialKey, Failure, NewRun, ObjectKey, Outcome, Plan, Queue, RunView, SecretSeen, Snapshots,
+};
 
 use super::approval::Approval;
 use super::decide::{Action, Observed, decide};
@@ -216,7 +218,9 @@ impl<K: Kind> Subject<'_, K> {
 
     async fn note_approval(&self, context: &Context) -> Result<Requeue, Error> {
         let annotation = self.accepted();
-        if self.write(context, status::noted(&self.status, annotation)).await? == Written::ObjectGone {
+        if self.write(context, status::noted(&self.status, annotation, self.now)).await?
+            == Written::ObjectGone
+        {
             return Ok(Requeue::await_change());
         }
         if let Approval::Mistaken(given) = Approval::of(&self.status, annotation) {
@@ -239,24 +243,33 @@ impl<K: Kind> Subject<'_, K> {
             }
         }
         let plan = Plan {
-            id: id.clone(),
+            id,
             generation: self.generation,
             trigger,
             requested_at: self.requested_at().map(str::to_owned),
             timeout: timing.timeout,
             scratch: context.shared.snapshots.scratch().to_owned(),
             limits: self.object.common().removal_limits(context.shared.highest_limits),
-            before: status::published_before(&self.status, self.now),
+            before: status::published_before(&self.status),
             approved: self.approved(),
         };
-        context.shared.queue.submit(
-            self.key.clone(),
-            id.as_str(),
-            self.generation,
+        let run = NewRun {
+            id: plan.id.to_string(),
+            generation: self.generation,
             trigger,
-            self.job(context, plan, owner),
-        );
+            approved: plan.approved.clone(),
+            credential: self.credential(),
+        };
+        context.shared.queue.submit(self.key.clone(), run, self.job(context, plan, owner));
         Ok(Requeue::await_change())
+    }
+
+    fn credential(&self) -> CredentialKey {
+        CredentialKey {
+            namespace: self.key.namespace.clone(),
+            secret: self.object.credential_ref().name.clone(),
+            key: self.object.credential_key().to_owned(),
+        }
     }
 
     fn job(&self, context: &Context, plan: Plan, owner: Owner) -> sync::Job {

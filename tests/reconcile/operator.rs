@@ -10,7 +10,9 @@ use connector_operator::connectors::http::{ClientOptions, HostPolicy};
 use connector_operator::controller::{self, Context, Defaults, Error, SecretIndex, Shared};
 use connector_operator::server::Metrics;
 use connector_operator::snapshot::DirectoryStore;
-use connector_operator::sync::{Class, Ended, Failure, ObjectKey, Outcome, Queue, SecretSeen, Snapshots};
+use connector_operator::sync::{
+    Class, CredentialKey, Ended, Failure, NewRun, ObjectKey, Outcome, Queue, RunView, SecretSeen, Snapshots,
+};
 use connector_simulator::{ScalrConfig, ScalrSimulator};
 use futures::FutureExt;
 use jiff::Timestamp;
@@ -122,14 +124,20 @@ impl Operator {
             generation: run.generation,
             trigger: run.trigger,
             requested_at: None,
-            approved: None,
+            approved: run.approved.clone(),
             secret: SecretSeen::Version("7".to_owned()),
             started: Timestamp::now(),
             completed: Timestamp::now(),
             result,
         };
         let job = Box::new(|_| async { Some(outcome) }.boxed());
-        self.queue.submit(key, &run.id, run.generation, run.trigger, job);
+        let credential = CredentialKey {
+            namespace: key.namespace.clone(),
+            secret: object.spec.api_token_secret_ref.name.clone(),
+            key: "api-token".to_owned(),
+        };
+        let RunView { id, generation, trigger, approved, .. } = run;
+        self.queue.submit(key, NewRun { id, generation, trigger, approved, credential }, job);
         self.work_one(async {}).await;
     }
 
