@@ -233,6 +233,33 @@ async fn within_a_credential_what_somebody_waits_for_goes_first_too() {
     assert_eq!(*log.lock().unwrap(), ["b", "new", "due"]);
 }
 
+#[tokio::test]
+async fn a_run_that_is_cancelled_when_its_turn_has_come_leaves_it_to_the_next_of_its_credential() {
+    let queue = Queue::new(CancellationToken::new());
+    let mut reports = queue.reports("ScalrConnector");
+    tokio::spawn(queue.clone().work(2));
+    let [first, busy, prompt] = [(); 3].map(|()| Arc::new(Notify::new()));
+    let shared = |id| NewRun { credential: credential("shared"), ..run(id, 1, Trigger::Scheduled) };
+    queue.submit(key("first"), shared("first"), ends_when_let_go(&first));
+    queue.submit(key("second"), shared("second"), ends_at_once("second"));
+    queue.submit(key("third"), shared("third"), ends_at_once("third"));
+    queue.submit(key("busy"), run("busy", 1, Trigger::Scheduled), ends_when_let_go(&busy));
+    for begun in ["first", "busy"] {
+        assert_eq!(reports.recv().await.unwrap(), key(begun));
+    }
+    queue.submit(key("prompt"), run("prompt", 1, Trigger::First), ends_when_let_go(&prompt));
+    first.notify_one();
+    for ended_and_begun in ["first", "prompt"] {
+        assert_eq!(reports.recv().await.unwrap(), key(ended_and_begun));
+    }
+    queue.cancel(&key("second"));
+    prompt.notify_one();
+    for expected in ["prompt", "third", "third"] {
+        let report = tokio::time::timeout(std::time::Duration::from_secs(10), reports.recv()).await;
+        assert_eq!(report.expect("the third is called").unwrap(), key(expected));
+    }
+}
+
 /// What happens to a queue.
 #[derive(Debug, Clone)]
 enum Step {
