@@ -39,10 +39,13 @@ pub struct CommonSpec {
 }
 
 impl CommonSpec {
-    /// How much may go without anybody's word, where no connector may let more than `highest_percent` go.
-    pub fn removal_limits(&self, highest_percent: u8) -> Limits {
+    /// How much may go without anybody's word, where no connector may set either limit higher than `highest`.
+    pub fn removal_limits(&self, highest: Limits) -> Limits {
         let limits = self.removal_guard.as_ref().map_or_else(Limits::default, RemovalGuard::limits);
-        Limits { max_percent: limits.max_percent.min(highest_percent), ..limits }
+        Limits {
+            max_percent: limits.max_percent.min(highest.max_percent),
+            min_removed: limits.min_removed.min(highest.min_removed),
+        }
     }
 }
 
@@ -50,30 +53,40 @@ impl CommonSpec {
 mod tests {
     use super::*;
 
-    fn limits(guard: RemovalGuard, highest_percent: u8) -> (u8, u64) {
+    fn highest(max_percent: u8, min_removed: u64) -> Limits {
+        Limits { max_percent, min_removed }
+    }
+
+    fn limits(guard: RemovalGuard, highest: Limits) -> (u8, u64) {
         let spec = CommonSpec { removal_guard: Some(guard), ..CommonSpec::default() };
-        let limits = spec.removal_limits(highest_percent);
+        let limits = spec.removal_limits(highest);
         (limits.max_percent, limits.min_removed)
     }
 
     #[test]
     fn a_silent_spec_has_the_defaults_as_long_as_the_operator_lets_it() {
-        assert_eq!(CommonSpec::default().removal_limits(50), Limits { max_percent: 20, min_removed: 3 });
-        assert_eq!(CommonSpec::default().removal_limits(10), Limits { max_percent: 10, min_removed: 3 });
-        assert_eq!(limits(RemovalGuard::default(), 50), (20, 3));
+        let silent = CommonSpec::default();
+        assert_eq!(silent.removal_limits(highest(50, 10)), Limits { max_percent: 20, min_removed: 3 });
+        assert_eq!(silent.removal_limits(highest(10, 2)), Limits { max_percent: 10, min_removed: 2 });
+        assert_eq!(limits(RemovalGuard::default(), highest(50, 10)), (20, 3));
     }
 
     #[test]
     fn a_connector_may_set_less_and_not_more_than_the_operator_lets_it() {
-        let guard = |max_percent| RemovalGuard { max_percent: Some(max_percent), min_removed: Some(10) };
-        assert_eq!(limits(guard(5), 50), (5, 10));
-        assert_eq!(limits(guard(90), 50), (50, 10));
-        assert_eq!(limits(guard(0), 50), (0, 10));
+        let guard = |max_percent, min_removed| RemovalGuard {
+            max_percent: Some(max_percent),
+            min_removed: Some(min_removed),
+        };
+        assert_eq!(limits(guard(5, 7), highest(50, 10)), (5, 7));
+        assert_eq!(limits(guard(90, 7), highest(50, 10)), (50, 7));
+        assert_eq!(limits(guard(0, 1), highest(50, 10)), (0, 1));
+        assert_eq!(limits(guard(5, 1_000_000_000), highest(50, 10)), (5, 10));
     }
 
     #[test]
     fn what_the_api_server_would_not_let_in_is_taken_for_the_nearest_that_it_would() {
-        let guard = RemovalGuard { max_percent: Some(300), min_removed: Some(0) };
-        assert_eq!(limits(guard, 100), (100, 1));
+        let guard = |min_removed| RemovalGuard { max_percent: Some(300), min_removed: Some(min_removed) };
+        assert_eq!(limits(guard(0), highest(100, u64::MAX)), (100, 1));
+        assert_eq!(limits(guard(u64::MAX), highest(100, u64::MAX)), (100, 100));
     }
 }

@@ -49,11 +49,18 @@ impl Hold {
 
     /// Why it is held, in one word.
     pub fn reason(&self) -> Reason {
-        let lost = |removal: &HeldRemoval| removal.why == WhyHeld::BaselineLost;
-        if !self.removals.is_empty() && self.removals.iter().all(lost) {
-            Reason::BaselineLost
+        Reason::of_hold(self.removals.iter().map(|removal| removal.why))
+    }
+}
+
+impl Reason {
+    /// Why a run is held, from why each of its scopes is.
+    pub fn of_hold(whys: impl IntoIterator<Item = WhyHeld>) -> Self {
+        let mut whys = whys.into_iter().peekable();
+        if whys.peek().is_some() && whys.all(|why| why == WhyHeld::BaselineLost) {
+            Self::BaselineLost
         } else {
-            Reason::RemovalsHeld
+            Self::RemovalsHeld
         }
     }
 }

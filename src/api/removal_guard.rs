@@ -17,10 +17,10 @@ pub struct RemovalGuard {
     #[schemars(range(min = 0, max = 100))]
     pub max_percent: Option<u32>,
     /// Fewer than this many are never held for their share alone: in a small organization, one of four who leaves is
-    /// 25 percent. 3 where it is absent. Whatever this says, it is held when a scope would be emptied, when no
+    /// 25 percent. 3 where it is absent, and never more than the operator's --max-removal-count (10). Whatever this says, it is held when a scope would be emptied, when no
     /// administrator would be left, when an organization would go, and when another account answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 100))]
     pub min_removed: Option<u64>,
 }
 
@@ -31,7 +31,7 @@ impl RemovalGuard {
         let asked = self.max_percent.map(|percent| u8::try_from(percent.min(100)).unwrap_or(100));
         Limits {
             max_percent: asked.unwrap_or(max_percent),
-            min_removed: self.min_removed.map_or(min_removed, |least| least.max(1)),
+            min_removed: self.min_removed.map_or(min_removed, |least| least.clamp(1, 100)),
         }
     }
 }

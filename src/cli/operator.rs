@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::guard::Limits;
 use crate::connectors::http::{ClientOptions, HostPolicy};
 use crate::controller::{self, Context, Defaults, SecretIndex, Shared};
 use crate::kinds::{self, Kind, Visitor};
@@ -78,6 +79,16 @@ pub(super) struct Run {
         value_parser = clap::value_parser!(u8).range(0..=100)
     )]
     max_removal_percent: u8,
+    /// The highest minRemoved that a connector's removalGuard may set: as many are held once they exceed the percent
+    /// above. A connector that says more has this.
+    #[arg(
+        long,
+        env = "CONNECTOR_MAX_REMOVAL_COUNT",
+        default_value = "10",
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    max_removal_count: u64,
     /// How many connectors to read at once.
     #[arg(long, env = "CONNECTOR_CONCURRENCY", default_value = "10")]
     concurrency: NonZeroUsize,
@@ -164,7 +175,10 @@ impl Run {
             retention: self.snapshot_retention,
             upstream,
             defaults,
-            max_removal_percent: self.max_removal_percent,
+            highest_limits: Limits {
+                max_percent: self.max_removal_percent,
+                min_removed: self.max_removal_count,
+            },
             secrets: Arc::clone(&secrets),
             metrics: metrics.clone(),
         }));

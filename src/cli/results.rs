@@ -77,7 +77,8 @@ impl SyncResult {
             }
             Ok(Ended::Held(held)) => {
                 result.status = Phase::Held;
-                result.reason = Some(Reason::RemovalsHeld.as_str());
+                let whys = held.removals.iter().map(|removal| removal.why.into());
+                result.reason = Some(Reason::of_hold(whys).as_str());
                 result.scope = scope(&held.counts);
                 result.message = held.message;
                 result.counts = held.counts;
@@ -134,16 +135,20 @@ fn row(result: &SyncResult) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use rstest::rstest;
 
     use super::*;
+    use crate::access::guard::{Removal, Why};
     use crate::api::Trigger;
     use crate::sync::{Held, SecretSeen};
 
-    #[test]
-    fn a_held_run_shows_what_was_read_why_it_is_held_and_no_snapshot() {
+    #[rstest]
+    #[case(Why::TooMany, "RemovalsHeld")]
+    #[case(Why::BaselineLost, "BaselineLost")]
+    fn a_held_run_shows_what_was_read_why_it_is_held_and_no_snapshot(#[case] why: Why, #[case] reason: &str) {
         let held = Held {
             id: "id".into(),
-            removals: Vec::new(),
+            removals: vec![Removal { scope: "users".into(), before: 48, removed: 36, disabled: 0, why }],
             counts: Counts::from([("users".to_owned(), 12), ("organizations".to_owned(), 2)]),
             message: "36 of 48 users would go.".into(),
         };
@@ -165,10 +170,7 @@ mod tests {
         assert!(!result.is_success());
         assert_eq!(row(&result), ["identity", "all", "Held", "2", "12", "", "0.0s", ""]);
         let json = serde_json::to_value(&result).unwrap();
-        assert_eq!(
-            (&json["reason"], &json["message"]),
-            (&"RemovalsHeld".into(), &"36 of 48 users would go.".into())
-        );
+        assert_eq!((&json["reason"], &json["message"]), (&reason.into(), &"36 of 48 users would go.".into()));
         assert_eq!(json.get("snapshot"), None);
     }
 }

@@ -81,7 +81,19 @@ fn with_run(observed: &Observed<'_>, run: &RunView) -> Action {
     if run.generation != observed.generation {
         return Action::Start(Trigger::SpecChanged);
     }
-    if run.finished { Action::Record } else { Action::Follow }
+    if run.finished {
+        return Action::Record;
+    }
+    // An approval that was withdrawn must not publish anything: the run begins again without it.
+    if run.approved.is_some() && run.approved.as_deref() != observed.accepted {
+        return Action::Start(without_approval(run.trigger));
+    }
+    Action::Follow
+}
+
+/// Why a run begins again whose approval was withdrawn.
+fn without_approval(trigger: Trigger) -> Trigger {
+    if trigger == Trigger::Approved { Trigger::Scheduled } else { trigger }
 }
 
 fn without_run(observed: &Observed<'_>) -> Action {
@@ -90,10 +102,14 @@ fn without_run(observed: &Observed<'_>) -> Action {
         let never = status.observed_generation < 0;
         return Action::Start(if never { Trigger::First } else { Trigger::SpecChanged });
     }
+    let approval = Approval::of(status, observed.accepted);
     if let Some(interrupted) = status.last_sync.as_ref().filter(|sync| sync.completion_time.is_none()) {
-        return Action::Start(interrupted.trigger);
+        return Action::Start(match approval.carried() {
+            Some(_) => interrupted.trigger,
+            None => without_approval(interrupted.trigger),
+        });
     }
-    match Approval::of(status, observed.accepted) {
+    match approval {
         Approval::Given(_) => return Action::Start(Trigger::Approved),
         Approval::Mistaken(_) | Approval::Withdrawn => return Action::NoteApproval,
         Approval::Pending(_) | Approval::Old => {}
@@ -180,7 +196,14 @@ mod tests {
     }
 
     fn run(finished: bool) -> RunView {
-        RunView { id: "a".into(), generation: 3, trigger: Trigger::Scheduled, started: None, finished }
+        RunView {
+            id: "a".into(),
+            generation: 3,
+            trigger: Trigger::Scheduled,
+            approved: None,
+            started: None,
+            finished,
+        }
     }
 
     #[test]
@@ -304,6 +327,71 @@ mod tests {
         let status = settled();
         let run = run(finished);
         assert_eq!(decide(&Observed { run: Some(&run), ..observed(&status) }), action);
+    }
+
+    #[rstest]
+    #[case::it_stands(Trigger::Approved, Some("held"), Some("held"), Action::Follow)]
+    #[case::removed(Trigger::Approved, Some("held"), None, Action::Start(Trigger::Scheduled))]
+    #[case::another(Trigger::Approved, Some("held"), Some("other"), Action::Start(Trigger::Scheduled))]
+    #[case::removed_from_a_retry(Trigger::Retry, Some("held"), None, Action::Start(Trigger::Retry))]
+    #[case::removed_from_an_edited_one(
+        Trigger::SpecChanged,
+        Some("held"),
+        None,
+        Action::Start(Trigger::SpecChanged)
+    )]
+    #[case::given_to_none(Trigger::Scheduled, None, Some("held"), Action::Follow)]
+    fn a_run_is_stopped_when_the_approval_that_it_carries_is_withdrawn(
+        #[case] trigger: Trigger,
+        #[case] carried: Option<&str>,
+        #[case] accepted: Option<&str>,
+        #[case] action: Action,
+    ) {
+        let status = holding("held");
+        let run = RunView { trigger, approved: carried.map(str::to_owned), ..run(false) };
+        let observed = Observed { accepted, run: Some(&run), ..observed(&status) };
+        assert_eq!(decide(&observed), action);
+        let ended = RunView { finished: true, ..run.clone() };
+        assert_eq!(decide(&Observed { run: Some(&ended), ..observed }), Action::Record);
+    }
+
+    #[rstest]
+    #[case::it_stands(Some("held"), Trigger::Approved)]
+    #[case::removed(None, Trigger::Scheduled)]
+    fn a_run_that_a_restart_interrupted_is_approved_only_as_long_as_the_approval_stands(
+        #[case] accepted: Option<&str>,
+        #[case] trigger: Trigger,
+    ) {
+        let mut status = holding("held");
+        let sync = status.last_sync.as_mut().unwrap();
+        sync.completion_time = None;
+        sync.trigger = Trigger::Approved;
+        assert_eq!(decide(&Observed { accepted, ..observed(&status) }), Action::Start(trigger));
+    }
+
+    proptest! {
+        #[test]
+        fn a_run_in_place_of_one_whose_approval_was_withdrawn_is_followed(
+            held in proptest::option::of("[a-c]"),
+            retried in any::<bool>(),
+            noted in proptest::option::of("[a-c]"),
+            carried in proptest::option::of("[a-c]"),
+            accepted in proptest::option::of("[a-c]"),
+        ) {
+            let mut status = ConnectorStatus { last_handled_approval: noted, ..settled() };
+            status.held = held.as_deref().and_then(|id| holding(id).held);
+            if let Some(hold) = &mut status.held {
+                hold.accepted = retried;
+            }
+            let run = RunView { trigger: Trigger::Approved, approved: carried.clone(), ..run(false) };
+            let before = Observed { accepted: accepted.as_deref(), run: Some(&run), ..observed(&status) };
+            let stays = carried.is_none() || carried == accepted;
+            prop_assert_eq!(decide(&before) == Action::Follow, stays);
+            // What the reconcile gives the run that it starts then.
+            let approved = Approval::of(&status, accepted.as_deref()).carried().map(str::to_owned);
+            let next = RunView { approved, ..run.clone() };
+            prop_assert_eq!(decide(&Observed { run: Some(&next), ..before }), Action::Follow);
+        }
     }
 
     #[test]

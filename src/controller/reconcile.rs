@@ -10,12 +10,15 @@ use kube::runtime::controller::Action as Requeue;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
+use crate::access::guard::Limits;
 use crate::api::{self, ConnectorStatus, InvalidDuration, Phase, Reason, Trigger};
 use crate::connectors::http::ClientOptions;
 use crate::kinds::Kind;
 use crate::server::Metrics;
 use crate::snapshot::{InvalidOwner, Owner, SyncId};
-use crate::sync::{self, Failure, ObjectKey, Outcome, Plan, Queue, RunView, SecretSeen, Snapshots};
+use crate::sync::{
+    self, CredentialKey, Failure, NewRun, ObjectKey, Outcome, Plan, Queue, RunView, SecretSeen, Snapshots,
+};
 
 use super::approval::Approval;
 use super::decide::{Action, Observed, decide};
@@ -50,8 +53,8 @@ pub struct Shared {
     pub upstream: ClientOptions,
     /// What is filled in where a spec is silent.
     pub defaults: Defaults,
-    /// No connector may let more percent of a scope go without anybody's word, whatever it says.
-    pub max_removal_percent: u8,
+    /// No connector may set a limit of the removal guard higher, whatever it says.
+    pub highest_limits: Limits,
     /// What is known of Secrets.
     pub secrets: Arc<SecretIndex>,
     /// What is counted.
@@ -215,7 +218,9 @@ impl<K: Kind> Subject<'_, K> {
 
     async fn note_approval(&self, context: &Context) -> Result<Requeue, Error> {
         let annotation = self.accepted();
-        if self.write(context, status::noted(&self.status, annotation)).await? == Written::ObjectGone {
+        if self.write(context, status::noted(&self.status, annotation, self.now)).await?
+            == Written::ObjectGone
+        {
             return Ok(Requeue::await_change());
         }
         if let Approval::Mistaken(given) = Approval::of(&self.status, annotation) {
@@ -238,24 +243,33 @@ impl<K: Kind> Subject<'_, K> {
             }
         }
         let plan = Plan {
-            id: id.clone(),
+            id,
             generation: self.generation,
             trigger,
             requested_at: self.requested_at().map(str::to_owned),
             timeout: timing.timeout,
             scratch: context.shared.snapshots.scratch().to_owned(),
-            limits: self.object.common().removal_limits(context.shared.max_removal_percent),
-            before: status::published_before(&self.status, self.now),
+            limits: self.object.common().removal_limits(context.shared.highest_limits),
+            before: status::published_before(&self.status),
             approved: self.approved(),
         };
-        context.shared.queue.submit(
-            self.key.clone(),
-            id.as_str(),
-            self.generation,
+        let run = NewRun {
+            id: plan.id.to_string(),
+            generation: self.generation,
             trigger,
-            self.job(context, plan, owner),
-        );
+            approved: plan.approved.clone(),
+            credential: self.credential(),
+        };
+        context.shared.queue.submit(self.key.clone(), run, self.job(context, plan, owner));
         Ok(Requeue::await_change())
+    }
+
+    fn credential(&self) -> CredentialKey {
+        CredentialKey {
+            namespace: self.key.namespace.clone(),
+            secret: self.object.credential_ref().name.clone(),
+            key: self.object.credential_key().to_owned(),
+        }
     }
 
     fn job(&self, context: &Context, plan: Plan, owner: Owner) -> sync::Job {

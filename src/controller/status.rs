@@ -224,18 +224,32 @@ fn accepted(after: &mut ConnectorStatus, now: Timestamp) {
     after.set_condition(ConditionType::Connected, "True", Reason::Succeeded, message, now);
 }
 
-/// The `acceptRemovals` annotation was looked at, and is no reason for a run.
-pub(super) fn noted(before: &ConnectorStatus, annotation: Option<&str>) -> ConnectorStatus {
-    ConnectorStatus { last_handled_approval: annotation.map(str::to_owned), ..before.clone() }
+/// The `acceptRemovals` annotation was looked at, and is no reason for a run. An acceptance that waited for the next
+/// run is none any more unless the annotation still names it, and then a person is asked again.
+pub(super) fn noted(before: &ConnectorStatus, annotation: Option<&str>, now: Timestamp) -> ConnectorStatus {
+    let last_handled_approval = annotation.map(str::to_owned);
+    let mut after = ConnectorStatus { last_handled_approval, ..before.clone() };
+    let withdrawn = |hold: &&mut Hold| hold.accepted && annotation != Some(&hold.id);
+    let Some(hold) = after.held.as_mut().filter(withdrawn) else { return after };
+    hold.accepted = false;
+    let asks = waits_for_a_person(hold);
+    let says_why = |type_| after.condition(type_).is_some();
+    if let Some((reason, message)) = asks
+        && !says_why(ConditionType::Reconciling)
+        && !says_why(ConditionType::Stalled)
+    {
+        after.set_condition(ConditionType::Stalled, "True", reason, &message, now);
+    }
+    after
 }
 
 /// What `status` remembers of the last snapshot published, apart from the store.
-pub(super) fn published_before(status: &ConnectorStatus, now: Timestamp) -> Option<PublishedBefore> {
+pub(super) fn published_before(status: &ConnectorStatus) -> Option<PublishedBefore> {
     let last = status.last_published.as_ref()?;
     Some(PublishedBefore {
-        // Something was published. An id that is none must not turn the next run into a first one: no store has one
-        // that is made now.
-        id: last.id.parse().unwrap_or_else(|_| SyncId::new(now)),
+        // Something was published. An id that is none must not turn the next run into a first one: no store has the
+        // last of all ids. It is always the same, so that what is held then keeps its id until somebody accepts it.
+        id: last.id.parse().unwrap_or_else(|_| SyncId::last()),
         account_id: last.upstream_account_id.clone(),
         scopes: last.scopes.clone(),
     })

@@ -11,7 +11,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::access::Progress;
-use crate::api::ConnectorStatus;
+use crate::api::{ConnectorStatus, Reason};
 use crate::sync::{Ended, ObjectKey, Outcome};
 
 use super::objects::{Objects, UnderWay};
@@ -91,7 +91,10 @@ impl Metrics {
     pub fn run_ended(&self, key: &ObjectKey, outcome: &Outcome) {
         let (result, word) = match &outcome.result {
             Ok(Ended::Published(_)) => ("Succeeded", "success"),
-            Ok(Ended::Held(_)) => ("RemovalsHeld", "held"),
+            Ok(Ended::Held(held)) => {
+                let whys = held.removals.iter().map(|removal| removal.why.into());
+                (Reason::of_hold(whys).as_str(), "held")
+            }
             Err(failure) => (failure.reason.as_str(), "error"),
         };
         let of_run = OfRun { kind: key.kind, result: result.to_owned(), trigger: outcome.trigger.as_str() };

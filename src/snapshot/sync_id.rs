@@ -28,6 +28,11 @@ impl SyncId {
         Self(KsuidMs::from_millis(Some(millis), None).to_string())
     }
 
+    /// The last of all ids, which no run has.
+    pub fn last() -> Self {
+        Self("aWgEPTl1tmebfsQzFP4bxwgy80V".to_owned())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -94,6 +99,13 @@ mod tests {
             let id = SyncId::new(clock);
             assert_eq!(id.as_str().parse(), Ok(id));
         }
+    }
+
+    #[test]
+    fn the_last_id_is_one_and_comes_after_all_others() {
+        let last = SyncId::last();
+        assert_eq!(last.as_str().parse(), Ok(last.clone()));
+        assert!(SyncId::new(Timestamp::MAX) < last);
     }
 
     #[test]

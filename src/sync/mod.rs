@@ -14,6 +14,6 @@ mod verdict;
 pub use baseline::{Baseline, Known, PublishedBefore};
 pub use failure::{Credential, Failure};
 pub use outcome::{Ended, Held, Outcome, Published, SecretSeen};
-pub use queue::{Class, Job, ObjectKey, Queue, RunView};
+pub use queue::{Class, CredentialKey, Job, NewRun, ObjectKey, Queue, RunView};
 pub use run::{Opened, Plan, Source, run};
 pub use snapshots::{Destination, Holds, OneFile, OwnSnapshots, Place, PublishError, Snapshots};

@@ -1,7 +1,7 @@
 //! The queue in which runs wait. New, edited, asked-for and secret-changed connectors overtake periodic ones; one
-//! run per object; a fixed number at a time.
+//! run per object and per credential; a fixed number at a time.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
@@ -26,8 +26,19 @@ pub struct ObjectKey {
     pub uid: String,
 }
 
+/// A credential as specs name it, without looking at it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CredentialKey {
+    /// The namespace of the Secret.
+    pub namespace: String,
+    /// The name of the Secret.
+    pub secret: String,
+    /// The key within it.
+    pub key: String,
+}
+
 /// Which runs go first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// Somebody waits for it.
     Prompt,
@@ -41,6 +52,21 @@ impl Class {
     }
 }
 
+/// A run that is to wait in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRun {
+    /// Its id.
+    pub id: String,
+    /// The generation of the spec that it runs for.
+    pub generation: i64,
+    /// Why it begins.
+    pub trigger: Trigger,
+    /// The id of the removals that it may publish.
+    pub approved: Option<String>,
+    /// What it reads with.
+    pub credential: CredentialKey,
+}
+
 /// What the rest of the program sees of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunView {
@@ -50,6 +76,8 @@ pub struct RunView {
     pub generation: i64,
     /// Why it began.
     pub trigger: Trigger,
+    /// The id of the removals that it may publish.
+    pub approved: Option<String>,
     /// When it left the queue; `None` while it waits.
     pub started: Option<Timestamp>,
     /// Has it ended?
@@ -73,29 +101,46 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    prompt: VecDeque<Ticket>,
-    periodic: VecDeque<Ticket>,
-    /// Objects with a run that a worker has begun and that has not ended, be it cancelled or not.
-    busy: HashSet<ObjectKey>,
-    /// Tickets that were called while a former run of their object had not ended.
-    behind: HashMap<ObjectKey, Ticket>,
+    /// Runs that wait for a worker, in the order in which they are called.
+    line: BTreeMap<Place, ObjectKey>,
+    /// Runs that were called while what they need was taken, by that. Where there is such a line, either a run that
+    /// has taken it is under way, or one that can is in `line`.
+    behind: HashMap<Need, BTreeMap<Place, ObjectKey>>,
+    /// What runs that a worker has begun and that have not ended, be they cancelled or not, keep from others.
+    taken: HashSet<Need>,
     runs: HashMap<ObjectKey, Run>,
     reports: HashMap<&'static str, mpsc::UnboundedSender<ObjectKey>>,
-    last_ticket: u64,
+    last_number: u64,
 }
 
-/// A place in the queue. A run that was replaced leaves its ticket behind, which then opens nothing.
-struct Ticket {
+/// A place in line: by class, then first come, first served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    class: Class,
     number: u64,
-    key: ObjectKey,
+}
+
+/// What only one run at a time may have.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Need {
+    Object(ObjectKey),
+    Credential(CredentialKey),
 }
 
 struct Run {
-    ticket: u64,
+    place: Place,
+    credential: CredentialKey,
     view: RunView,
     cancel: CancellationToken,
     job: Option<Job>,
     outcome: Option<Outcome>,
+}
+
+/// A run that a worker has begun.
+struct Begun {
+    key: ObjectKey,
+    place: Place,
+    credential: CredentialKey,
 }
 
 impl Queue {
@@ -112,39 +157,39 @@ impl Queue {
     }
 
     /// Puts a run into the queue, in place of the object's present one, which is cancelled. It begins only when that
-    /// one has ended.
-    pub fn submit(&self, key: ObjectKey, id: &str, generation: i64, trigger: Trigger, job: Job) {
+    /// one has ended, and when no other run with its credential is under way.
+    pub fn submit(&self, key: ObjectKey, run: NewRun, job: Job) {
+        let NewRun { id, generation, trigger, approved, credential } = run;
+        let view = RunView { id, generation, trigger, approved, started: None, finished: false };
         {
             let mut state = self.state();
-            state.last_ticket += 1;
-            let ticket = state.last_ticket;
-            let view = RunView { id: id.to_owned(), generation, trigger, started: None, finished: false };
+            state.remove(&key);
+            state.last_number += 1;
+            let place = Place { class: Class::of(trigger), number: state.last_number };
             let cancel = self.shared.stop.child_token();
-            let run = Run { ticket, view, cancel, job: Some(job), outcome: None };
-            if let Some(replaced) = state.runs.insert(key.clone(), run) {
-                replaced.cancel.cancel();
-            }
-            state.line(Class::of(trigger)).push_back(Ticket { number: ticket, key });
+            let run = Run { place, credential, view, cancel, job: Some(job), outcome: None };
+            state.runs.insert(key.clone(), run);
+            state.line.insert(place, key);
         }
         self.shared.arrived.notify_one();
     }
 
     /// Stops an object's run, where there is one, and forgets it.
     pub fn cancel(&self, key: &ObjectKey) {
-        if let Some(run) = self.state().runs.remove(key) {
-            run.cancel.cancel();
-        }
+        self.state().remove(key);
+        self.shared.arrived.notify_one();
     }
 
     /// Stops every run of an object that `keep` does not know.
     pub fn retain(&self, kind: &str, keep: impl Fn(&ObjectKey) -> bool) {
-        self.state().runs.retain(|key, run| {
-            let stays = key.kind != kind || keep(key);
-            if !stays {
-                run.cancel.cancel();
+        {
+            let mut state = self.state();
+            let gone = state.runs.keys().filter(|key| key.kind == kind && !keep(key)).cloned();
+            for key in gone.collect::<Vec<_>>() {
+                state.remove(&key);
             }
-            stays
-        });
+        }
+        self.shared.arrived.notify_one();
     }
 
     /// The object's run.
@@ -181,9 +226,9 @@ impl Queue {
     async fn work_one_by_one(self) {
         while !self.shared.stop.is_cancelled() {
             match self.take() {
-                Some((ticket, job, cancel)) => {
+                Some((begun, job, cancel)) => {
                     let outcome = job(cancel).await;
-                    self.finish(&ticket, outcome);
+                    self.finish(begun, outcome);
                 }
                 None => tokio::select! {
                     () = self.shared.arrived.notified() => {}
@@ -193,52 +238,45 @@ impl Queue {
         }
     }
 
-    fn take(&self) -> Option<(Ticket, Job, CancellationToken)> {
+    fn take(&self) -> Option<(Begun, Job, CancellationToken)> {
         let mut state = self.state();
-        loop {
-            let ticket = match state.prompt.pop_front() {
-                Some(ticket) => ticket,
-                None => state.periodic.pop_front()?,
-            };
-            if !state.prompt.is_empty() || !state.periodic.is_empty() {
+        while let Some((place, key)) = state.line.pop_first() {
+            if let Some(need) = state.lacks(&key) {
+                state.behind.entry(need).or_default().insert(place, key);
+                continue;
+            }
+            let Some(run) = state.runs.get_mut(&key) else { continue };
+            let Some(job) = run.job.take() else { continue };
+            run.view.started = Some(Timestamp::now());
+            let (credential, cancel) = (run.credential.clone(), run.cancel.clone());
+            state.taken.insert(Need::Object(key.clone()));
+            state.taken.insert(Need::Credential(credential.clone()));
+            state.report(&key);
+            if !state.line.is_empty() {
                 // The next worker: one notification may have stood for several arrivals.
                 self.shared.arrived.notify_one();
             }
-            if !state.opens(&ticket) {
-                continue;
-            }
-            if state.busy.contains(&ticket.key) {
-                state.behind.insert(ticket.key.clone(), ticket);
-                continue;
-            }
-            let Some(run) = state.runs.get_mut(&ticket.key) else { continue };
-            let Some(job) = run.job.take() else { continue };
-            run.view.started = Some(Timestamp::now());
-            let cancel = run.cancel.clone();
-            state.busy.insert(ticket.key.clone());
-            state.report(&ticket.key);
-            return Some((ticket, job, cancel));
+            return Some((Begun { key, place, credential }, job, cancel));
         }
+        None
     }
 
-    fn finish(&self, ticket: &Ticket, outcome: Option<Outcome>) {
+    /// The worker that calls this looks for its next run afterwards, so nobody else has to be told of who may begin now.
+    fn finish(&self, Begun { key, place, credential }: Begun, outcome: Option<Outcome>) {
         let mut state = self.state();
-        if state.let_next_begin(&ticket.key) {
-            self.shared.arrived.notify_one();
-        }
-        let Some(run) = state.runs.get_mut(&ticket.key).filter(|run| run.ticket == ticket.number) else {
-            return;
-        };
+        state.give_back(&Need::Object(key.clone()));
+        state.give_back(&Need::Credential(credential));
+        let Some(run) = state.runs.get_mut(&key).filter(|run| run.place == place) else { return };
         match outcome {
             Some(outcome) => {
                 run.view.finished = true;
                 run.outcome = Some(outcome);
             }
             None => {
-                state.runs.remove(&ticket.key);
+                state.runs.remove(&key);
             }
         }
-        state.report(&ticket.key);
+        state.report(&key);
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -248,25 +286,48 @@ impl Queue {
 }
 
 impl State {
-    fn line(&mut self, class: Class) -> &mut VecDeque<Ticket> {
-        match class {
-            Class::Prompt => &mut self.prompt,
-            Class::Periodic => &mut self.periodic,
+    /// What the object's run needs and another has.
+    fn lacks(&self, key: &ObjectKey) -> Option<Need> {
+        let credential = self.runs.get(key)?.credential.clone();
+        // The object first: whoever waits for a credential alone can begin once it is free.
+        let mut needs = [Need::Object(key.clone()), Need::Credential(credential)].into_iter();
+        needs.find(|need| self.taken.contains(need))
+    }
+
+    fn give_back(&mut self, need: &Need) {
+        self.taken.remove(need);
+        self.call_next(need);
+    }
+
+    /// Who has waited longest for this is back in line, at its own place.
+    fn call_next(&mut self, need: &Need) {
+        let Some(behind) = self.behind.get_mut(need) else { return };
+        self.line.extend(behind.pop_first());
+        if behind.is_empty() {
+            self.behind.remove(need);
         }
     }
 
-    /// Is this the ticket of the object's present run?
-    fn opens(&self, ticket: &Ticket) -> bool {
-        self.runs.get(&ticket.key).is_some_and(|run| run.ticket == ticket.number)
-    }
-
-    /// A run of the object has ended: the one that waited for that is next in its line. Is there one?
-    fn let_next_begin(&mut self, key: &ObjectKey) -> bool {
-        self.busy.remove(key);
-        let Some(ticket) = self.behind.remove(key).filter(|ticket| self.opens(ticket)) else { return false };
-        let Some(class) = self.runs.get(key).map(|run| Class::of(run.view.trigger)) else { return false };
-        self.line(class).push_front(ticket);
-        true
+    /// Cancels the object's run and forgets it. One that waits leaves its line, and calls the next in its stead.
+    fn remove(&mut self, key: &ObjectKey) {
+        let Some(run) = self.runs.remove(key) else { return };
+        run.cancel.cancel();
+        if run.job.is_none() {
+            return;
+        }
+        self.line.remove(&run.place);
+        let credential = Need::Credential(run.credential);
+        for need in [&Need::Object(key.clone()), &credential] {
+            if let Some(behind) = self.behind.get_mut(need) {
+                behind.remove(&run.place);
+                if behind.is_empty() {
+                    self.behind.remove(need);
+                }
+            }
+        }
+        if !self.taken.contains(&credential) {
+            self.call_next(&credential);
+        }
     }
 
     fn report(&self, key: &ObjectKey) {
@@ -278,183 +339,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex as StdMutex;
-
-    use futures::FutureExt;
-
-    use super::*;
-    use crate::api::Reason;
-    use crate::sync::Failure;
-
-    fn key(name: &str) -> ObjectKey {
-        ObjectKey {
-            kind: "ScalrConnector",
-            namespace: "identity".into(),
-            name: name.into(),
-            uid: name.into(),
-        }
-    }
-
-    fn outcome(id: &str) -> Outcome {
-        let now = Timestamp::UNIX_EPOCH;
-        Outcome {
-            id: id.into(),
-            generation: 1,
-            trigger: Trigger::First,
-            requested_at: None,
-            approved: None,
-            secret: crate::sync::SecretSeen::Missing,
-            started: now,
-            completed: now,
-            result: Err(Failure::new(Reason::Unreachable, "down")),
-        }
-    }
-
-    fn ends_at_once(id: &str) -> Job {
-        let outcome = outcome(id);
-        Box::new(|_| async { Some(outcome) }.boxed())
-    }
-
-    fn runs_until_cancelled() -> Job {
-        Box::new(|cancel| async move { cancel.cancelled().await }.map(|()| None).boxed())
-    }
-
-    fn records(log: &Arc<StdMutex<Vec<String>>>, name: &'static str) -> Job {
-        let log = Arc::clone(log);
-        Box::new(move |_| {
-            log.lock().unwrap().push(name.to_owned());
-            async { Some(outcome(name)) }.boxed()
-        })
-    }
-
-    #[tokio::test]
-    async fn what_somebody_waits_for_overtakes_what_is_merely_due() {
-        let stop = CancellationToken::new();
-        let queue = Queue::new(stop.clone());
-        let mut reports = queue.reports("ScalrConnector");
-        let log = Arc::default();
-        queue.submit(key("due"), "due", 1, Trigger::Scheduled, records(&log, "due"));
-        queue.submit(key("again"), "again", 1, Trigger::Retry, records(&log, "again"));
-        queue.submit(key("new"), "new", 1, Trigger::First, records(&log, "new"));
-        assert_eq!((queue.depth(Class::Prompt), queue.depth(Class::Periodic)), (1, 2));
-        let worker = tokio::spawn(queue.clone().work(1));
-        for _ in 0..6 {
-            reports.recv().await.unwrap();
-        }
-        assert_eq!(*log.lock().unwrap(), ["new", "due", "again"]);
-        stop.cancel();
-        worker.await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn an_outcome_is_kept_until_it_is_written_down() {
-        let queue = Queue::new(CancellationToken::new());
-        let mut reports = queue.reports("ScalrConnector");
-        tokio::spawn(queue.clone().work(1));
-        queue.submit(key("a"), "a", 1, Trigger::First, ends_at_once("run"));
-        reports.recv().await.unwrap();
-        reports.recv().await.unwrap();
-        assert!(queue.view(&key("a")).unwrap().finished);
-        queue.forget(&key("a"), "another run");
-        assert_eq!(queue.outcome(&key("a")).unwrap().id, "run");
-        queue.forget(&key("a"), "run");
-        assert_eq!(queue.view(&key("a")), None);
-    }
-
-    #[tokio::test]
-    async fn a_replaced_run_is_cancelled_and_its_end_says_nothing() {
-        let queue = Queue::new(CancellationToken::new());
-        let mut reports = queue.reports("ScalrConnector");
-        tokio::spawn(queue.clone().work(1));
-        queue.submit(key("a"), "a", 1, Trigger::First, runs_until_cancelled());
-        reports.recv().await.unwrap();
-        queue.submit(key("a"), "a", 2, Trigger::SpecChanged, ends_at_once("second"));
-        reports.recv().await.unwrap();
-        reports.recv().await.unwrap();
-        assert_eq!(queue.outcome(&key("a")).unwrap().id, "second");
-    }
-
-    /// Ends when it is let go, however long it has been cancelled.
-    fn ends_when_let_go(let_go: &Arc<Notify>) -> Job {
-        let let_go = Arc::clone(let_go);
-        Box::new(|_| async move { let_go.notified().await }.map(|()| None).boxed())
-    }
-
-    #[tokio::test]
-    async fn the_run_in_place_of_another_begins_only_when_that_one_has_ended() {
-        let queue = Queue::new(CancellationToken::new());
-        let mut reports = queue.reports("ScalrConnector");
-        tokio::spawn(queue.clone().work(2));
-        let (let_go, log) = (Arc::new(Notify::new()), Arc::default());
-        queue.submit(key("a"), "first", 1, Trigger::First, ends_when_let_go(&let_go));
-        reports.recv().await.unwrap();
-        queue.submit(key("a"), "second", 2, Trigger::SpecChanged, records(&log, "second"));
-        queue.submit(key("a"), "third", 3, Trigger::SpecChanged, records(&log, "third"));
-        queue.submit(key("b"), "b", 1, Trigger::First, records(&log, "b"));
-        // The other worker is free, and nobody else has to wait.
-        for _begun_and_ended in 0..2 {
-            assert_eq!(reports.recv().await.unwrap(), key("b"));
-        }
-        assert_eq!(queue.view(&key("a")).unwrap().started, None);
-        assert_eq!(queue.depth(Class::Prompt), 1);
-        let_go.notify_one();
-        for _begun_and_ended in 0..2 {
-            assert_eq!(reports.recv().await.unwrap(), key("a"));
-        }
-        assert_eq!(*log.lock().unwrap(), ["b", "third"]);
-        assert_eq!(queue.outcome(&key("a")).unwrap().id, "third");
-    }
-
-    #[tokio::test]
-    async fn a_run_after_a_cancelled_one_waits_for_its_end_too() {
-        let queue = Queue::new(CancellationToken::new());
-        let mut reports = queue.reports("ScalrConnector");
-        tokio::spawn(queue.clone().work(2));
-        let (let_go, log) = (Arc::new(Notify::new()), Arc::default());
-        queue.submit(key("a"), "first", 1, Trigger::First, ends_when_let_go(&let_go));
-        reports.recv().await.unwrap();
-        queue.cancel(&key("a"));
-        queue.submit(key("a"), "gone", 2, Trigger::SpecChanged, records(&log, "gone"));
-        queue.cancel(&key("a"));
-        queue.submit(key("a"), "again", 3, Trigger::Scheduled, records(&log, "again"));
-        queue.submit(key("b"), "b", 1, Trigger::Scheduled, records(&log, "b"));
-        for _begun_and_ended in 0..2 {
-            assert_eq!(reports.recv().await.unwrap(), key("b"));
-        }
-        let_go.notify_one();
-        for _begun_and_ended in 0..2 {
-            assert_eq!(reports.recv().await.unwrap(), key("a"));
-        }
-        assert_eq!(*log.lock().unwrap(), ["b", "again"]);
-    }
-
-    #[tokio::test]
-    async fn runs_of_objects_that_are_gone_are_stopped() {
-        let queue = Queue::new(CancellationToken::new());
-        let mut reports = queue.reports("ScalrConnector");
-        tokio::spawn(queue.clone().work(2));
-        queue.submit(key("gone"), "gone", 1, Trigger::First, runs_until_cancelled());
-        queue.submit(key("stays"), "stays", 1, Trigger::First, runs_until_cancelled());
-        reports.recv().await.unwrap();
-        reports.recv().await.unwrap();
-        queue.retain("ScalrConnector", |key| key.name == "stays");
-        assert_eq!(queue.view(&key("gone")), None);
-        assert!(queue.view(&key("stays")).is_some());
-        queue.retain("PlanetScaleConnector", |_| false);
-        assert!(queue.view(&key("stays")).is_some());
-    }
-
-    #[tokio::test]
-    async fn stopping_cancels_what_runs_and_waits_for_it() {
-        let stop = CancellationToken::new();
-        let queue = Queue::new(stop.clone());
-        let mut reports = queue.reports("ScalrConnector");
-        let work = tokio::spawn(queue.clone().work(4));
-        queue.submit(key("a"), "a", 1, Trigger::First, runs_until_cancelled());
-        reports.recv().await.unwrap();
-        stop.cancel();
-        work.await.unwrap();
-        assert_eq!(queue.view(&key("a")), None);
-    }
-}
+mod tests;

@@ -104,7 +104,7 @@ async fn a_connector_that_is_allowed_more_publishes_it_and_holds_nothing() {
 async fn no_connector_may_set_itself_free_of_the_guard() {
     let scalr = scalr().await;
     let place = place_for(&scalr, "set-free").await;
-    let spec = with(scalr_spec(&scalr), json!({ "removalGuard": { "maxPercent": 100, "minRemoved": 1 } }));
+    let spec = with(scalr_spec(&scalr), json!({ "removalGuard": { "maxPercent": 100, "minRemoved": 100 } }));
     place.apply::<ScalrConnector>("acme", &spec).await;
     place.until_connected::<ScalrConnector>("acme").await;
     remove_users(&scalr, 30);

@@ -191,6 +191,42 @@ async fn accepting_what_is_held_starts_a_run_at_once_that_publishes_and_clears_i
 }
 
 #[tokio::test]
+async fn withdrawing_the_approval_replaces_the_run_that_carries_it_by_one_without() {
+    let (operator, object, _) = held().await;
+    let (operator, mut api) = operator.restarted();
+    let approved = annotated(&object, Some("a"));
+    let begun = reconciled(&operator, &mut api, &approved, 1).await;
+    let withdrawn = annotated(&with_status(&approved, &begun.status), None);
+    for _look in 0..3 {
+        operator.reconcile(&withdrawn).await.unwrap();
+        assert_eq!(operator.queued(), 1);
+    }
+    api.expect_nothing().await;
+    operator.end_run(&withdrawn, removals("a")).await;
+    let done = reconciled(&operator, &mut api, &withdrawn, 1).await;
+    assert_eq!((done.phase.as_str(), &done.status["lastSync"]["trigger"]), ("Held", &json!("Scheduled")));
+    assert_eq!(done.status.get("lastHandledApproval"), None, "nothing carried it to its end");
+}
+
+#[tokio::test]
+async fn an_approval_withdrawn_after_its_run_failed_asks_a_person_again() {
+    let (operator, object, _) = held().await;
+    let (operator, mut api) = operator.restarted();
+    let approved = annotated(&object, Some("a"));
+    let begun = reconciled(&operator, &mut api, &approved, 1).await;
+    let approved = with_status(&approved, &begun.status);
+    operator.end_run(&approved, unreachable()).await;
+    let failed = reconciled(&operator, &mut api, &approved, 1).await;
+    assert_eq!(failed.status["held"]["accepted"], true);
+    assert_eq!(failed.conditions, ["Ready=False", "Connected=False", "Syncing=False"]);
+
+    let withdrawn = annotated(&with_status(&approved, &failed.status), None);
+    let noted = reconciled(&operator, &mut api, &withdrawn, 0).await;
+    assert_eq!(noted.status["held"].get("accepted"), None);
+    assert_eq!(noted.conditions, ["Ready=False", "Connected=False", "Syncing=False", "Stalled=True"]);
+}
+
+#[tokio::test]
 async fn accepting_something_else_is_told_once_and_changes_nothing() {
     let (operator, object, held) = held().await;
     let (operator, mut api) = operator.restarted();

@@ -4,12 +4,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use connector_operator::access::guard::Limits;
 use connector_operator::api::{ConnectorStatus, ScalrConnector};
 use connector_operator::connectors::http::{ClientOptions, HostPolicy};
 use connector_operator::controller::{self, Context, Defaults, Error, SecretIndex, Shared};
 use connector_operator::server::Metrics;
 use connector_operator::snapshot::DirectoryStore;
-use connector_operator::sync::{Class, Ended, Failure, ObjectKey, Outcome, Queue, SecretSeen, Snapshots};
+use connector_operator::sync::{
+    Class, CredentialKey, Ended, Failure, NewRun, ObjectKey, Outcome, Queue, RunView, SecretSeen, Snapshots,
+};
 use connector_simulator::{ScalrConfig, ScalrSimulator};
 use futures::FutureExt;
 use jiff::Timestamp;
@@ -66,7 +69,7 @@ impl Operator {
                 min_interval: Duration::from_secs(60),
                 timeout: Duration::from_secs(60),
             },
-            max_removal_percent: 50,
+            highest_limits: Limits { max_percent: 50, min_removed: 10 },
             secrets: Arc::new(SecretIndex::default()),
             metrics: metrics.clone(),
         });
@@ -121,14 +124,20 @@ impl Operator {
             generation: run.generation,
             trigger: run.trigger,
             requested_at: None,
-            approved: None,
+            approved: run.approved.clone(),
             secret: SecretSeen::Version("7".to_owned()),
             started: Timestamp::now(),
             completed: Timestamp::now(),
             result,
         };
         let job = Box::new(|_| async { Some(outcome) }.boxed());
-        self.queue.submit(key, &run.id, run.generation, run.trigger, job);
+        let credential = CredentialKey {
+            namespace: key.namespace.clone(),
+            secret: object.spec.api_token_secret_ref.name.clone(),
+            key: "api-token".to_owned(),
+        };
+        let RunView { id, generation, trigger, approved, .. } = run;
+        self.queue.submit(key, NewRun { id, generation, trigger, approved, credential }, job);
         self.work_one(async {}).await;
     }
 

@@ -246,6 +246,48 @@ fn an_approval_is_handled_when_its_run_has_ended_and_is_kept_where_that_one_fail
     assert!(!hold_at(&again, "a", 40).held.unwrap().accepted);
 }
 
+/// An object of which `a` is held and was accepted, when the run that carried that failed for this reason.
+fn accepted_in_vain(reason: Reason) -> ConnectorStatus {
+    let run = Outcome {
+        approved: Some("a".into()),
+        ..outcome(1, Trigger::Approved, 20, Err(failure(reason, false)))
+    };
+    ended(&hold_at(&connected(), "a", 10), &run, &TIMING)
+}
+
+#[rstest]
+#[case::removed(None)]
+#[case::another(Some("b"))]
+fn an_approval_that_is_withdrawn_before_the_next_run_asks_a_person_again(#[case] annotation: Option<&str>) {
+    let failed = accepted_in_vain(Reason::Unreachable);
+    assert!(failed.held.as_ref().unwrap().accepted);
+    let after = noted(&failed, annotation, at(30));
+    assert!(!after.held.as_ref().unwrap().accepted);
+    assert_eq!(after.last_handled_approval.as_deref(), annotation);
+    assert_eq!(conditions(&after), ["Ready=False", "Connected=False", "Syncing=False", "Stalled=True"]);
+    assert_eq!(after.condition(ConditionType::Stalled).unwrap().reason, "RemovalsHeld");
+    assert!(message_of(&after, ConditionType::Stalled).ends_with("acceptRemovals to a."));
+    let later = fail_at(&after, Reason::Unreachable, 40);
+    assert_eq!(later.condition(ConditionType::Stalled).unwrap().reason, "RemovalsHeld");
+    assert!(!later.held.unwrap().accepted);
+}
+
+#[rstest]
+#[case(Reason::SecretNotFound)]
+#[case(Reason::InvalidSpec)]
+fn an_approval_that_is_withdrawn_leaves_what_is_waited_for_besides(#[case] reason: Reason) {
+    let failed = accepted_in_vain(reason);
+    let after = noted(&failed, None, at(30));
+    assert!(!after.held.as_ref().unwrap().accepted);
+    assert_eq!(after.conditions, failed.conditions);
+}
+
+#[test]
+fn an_annotation_that_still_names_what_is_held_withdraws_nothing() {
+    let failed = accepted_in_vain(Reason::Unreachable);
+    assert_eq!(noted(&failed, Some("a"), at(30)), failed);
+}
+
 #[test]
 fn a_hold_that_an_old_annotation_names_says_why_that_accepts_nothing() {
     let before = ConnectorStatus { last_handled_approval: Some("a".into()), ..connected() };
@@ -258,16 +300,18 @@ fn a_hold_that_an_old_annotation_names_says_why_that_accepts_nothing() {
 
 #[test]
 fn what_was_published_is_remembered_for_the_next_run_also_without_scopes_or_with_a_spoilt_id() {
-    assert_eq!(published_before(&ConnectorStatus::default(), at(0)), None);
+    assert_eq!(published_before(&ConnectorStatus::default()), None);
     let mut status = connected();
     let id = SyncId::new(at(0));
     let published = status.last_published.as_mut().unwrap();
     published.id = id.to_string();
     published.scopes.clear();
-    let before = published_before(&status, at(0)).unwrap();
+    let before = published_before(&status).unwrap();
     assert_eq!((before.id, before.account_id.as_str(), before.scopes.len()), (id.clone(), "acc-1", 0));
     status.last_published.as_mut().unwrap().id = "spoilt".into();
-    assert_ne!(published_before(&status, at(0)).unwrap().id, id);
+    let spoilt = || published_before(&status).unwrap().id;
+    assert!(spoilt() > SyncId::new(Timestamp::MAX), "no store has it");
+    assert_eq!(spoilt(), spoilt(), "so that what is held keeps its id");
 }
 
 /// Something that happens to a connector.
