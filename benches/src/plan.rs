@@ -14,8 +14,8 @@ use crate::table::Table;
 use crate::upstream::{Data, Upstream, grouped};
 use crate::writer::Until;
 
-const ROUNDS: usize = 5;
-const ENOUGH: Duration = Duration::from_secs(60);
+const ROUNDS: usize = 3;
+const ENOUGH: Duration = Duration::from_secs(20);
 const TEAMS: u64 = 20;
 const LATENCIES: [u64; 2] = [0, 20];
 /// Connectors that share one credential.
