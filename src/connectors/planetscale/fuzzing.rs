@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
-
 use super::super::fuzzing::{take, text};
 use super::super::paging::IdSet;
 use super::users::Users;
@@ -76,12 +74,4 @@ fn teams(body: &[u8]) {
     let mut teams = Teams::of(&organization);
     let Some(taken) = take(&mut teams, body) else { return };
     assert_eq!(teams.found.len(), taken.items.len(), "a team is lost");
-}
-
-/// The value of the header that the token becomes, or the sentence that refuses it.
-pub(in super::super) fn credential(token: &str) -> Result<String, String> {
-    match super::credential(&SecretString::from(token)) {
-        Ok(credential) => Ok(credential.authorization.expose_secret().to_owned()),
-        Err(refusal) => Err(format!("{refusal} {refusal:?}")),
-    }
 }

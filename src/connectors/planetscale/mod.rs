@@ -363,7 +363,7 @@ fn listing<'a>(what: &'a str, path: &'a [&'a str]) -> Listing<'a> {
     Listing { what, path, query: &[("per_page", PAGE_SIZE)], number: "page", totals: Totals::Promised }
 }
 
-fn credential(token: &SecretString) -> Result<Credential, ConfigError> {
+pub(super) fn credential(token: &SecretString) -> Result<Credential, ConfigError> {
     let refuse = |problem| Err(ConfigError::Credential { what: "service token", problem });
     let token = token.expose_secret().trim_end_matches(['\r', '\n']);
     if token.is_empty() {

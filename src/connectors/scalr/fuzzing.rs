@@ -1,7 +1,6 @@
 //! Scalr's part of [`super::super::fuzzing`].
 #![allow(clippy::panic, reason = "a fuzzer's entry panics where it finds something")]
 
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::super::fuzzing::{Taken, take, text};
@@ -52,13 +51,5 @@ fn assert_enabled_only_where_active(taken: &Taken, account_type: AccountType, id
         let item = item.unwrap_or_else(|| panic!("{} came from nowhere", resource.id));
         assert_eq!(text(item, "/relationships/account/data/id"), ACCOUNT, "somebody is of another account");
         assert!(!user.status.enabled || text(item, "/attributes/status") == "Active", "{}", resource.id);
-    }
-}
-
-/// The value of the header that the token becomes, or the sentence that refuses it.
-pub(in super::super) fn credential(token: &str) -> Result<String, String> {
-    match super::credential(&SecretString::from(token)) {
-        Ok(credential) => Ok(credential.authorization.expose_secret().to_owned()),
-        Err(refusal) => Err(format!("{refusal} {refusal:?}")),
     }
 }

@@ -231,7 +231,7 @@ fn default_base(account: &str) -> Result<Url, ConfigError> {
     Url::parse(&url).map_err(|_| ConfigError::Address { url, problem: "is no address" })
 }
 
-fn credential(token: &SecretString) -> Result<Credential, ConfigError> {
+pub(super) fn credential(token: &SecretString) -> Result<Credential, ConfigError> {
     let refuse = |problem| Err(ConfigError::Credential { what: "API token", problem });
     let token = token.expose_secret().trim_end_matches(['\r', '\n']);
     if token.is_empty() {
