@@ -10,6 +10,7 @@ use crate::connectors::http::ClientOptions;
 use crate::connectors::planetscale::{PlanetScale, PlanetScaleSettings};
 use crate::connectors::scalr::{Scalr, ScalrSettings};
 use crate::connectors::{ConfigError, Connector};
+use crate::network::AddressError;
 
 /// A kind of object, tied to the connector that reads for it.
 pub trait Kind: ConnectorObject {
@@ -75,7 +76,7 @@ impl Kind for PlanetScaleConnector {
 }
 
 fn address(text: &str) -> Result<Url, ConfigError> {
-    Url::parse(text).map_err(|_| ConfigError::Address { url: text.to_owned(), problem: "is not a URL" })
+    Url::parse(text).map_err(|_| AddressError::Invalid { url: text.to_owned(), problem: "is not a URL" }.into())
 }
 
 /// Something that is done for a kind, whichever it is.

@@ -7,8 +7,10 @@ pub mod cli;
 pub mod connectors;
 pub mod controller;
 pub mod kinds;
-pub mod proto;
+pub mod network;
 pub mod server;
 pub mod snapshot;
 pub mod sync;
 pub mod telemetry;
+
+pub use c1_protocol as proto;

@@ -15,7 +15,8 @@ use connector_operator::access::{
     User, channel,
 };
 use connector_operator::api::{Class, Reason};
-use connector_operator::connectors::http::{Allowances, ClientOptions, HostPolicy};
+use connector_operator::connectors::http::{Allowances, ClientOptions};
+use connector_operator::network::HostPolicy;
 use connector_operator::connectors::planetscale::{PlanetScale, PlanetScaleSettings};
 use connector_operator::connectors::scalr::{Scalr, ScalrSettings};
 use connector_operator::connectors::{Connector, LookUp, ReadError, Upstream};

@@ -17,7 +17,8 @@ use serde_json::Value;
 
 use crate::api::{self, CaBundleKind};
 use crate::connectors::Connector;
-use crate::connectors::http::{Allowances, ClientOptions, HostPolicy};
+use crate::connectors::http::{Allowances, ClientOptions};
+use crate::network::HostPolicy;
 use crate::controller::inputs;
 use crate::kinds::{self, Kind, Visitor};
 use crate::sync::{Credential, Failure, Opened, SecretSeen, Source};

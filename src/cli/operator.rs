@@ -15,9 +15,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::guard::Limits;
-use crate::connectors::http::{ClientOptions, HostPolicy};
+use crate::connectors::http::ClientOptions;
 use crate::controller::{self, Context, Defaults, SecretIndex, Shared};
 use crate::kinds::{self, Kind, Visitor};
+use crate::network::HostPolicy;
 use crate::server::{self, Metrics, Readiness};
 use crate::snapshot::DirectoryStore;
 use crate::sync::{ObjectKey, Queue, Snapshots};

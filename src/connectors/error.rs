@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::access::SinkClosed;
+use crate::network::{AddressError, InvalidCaBundle};
 
 /// A setting that no request could ever succeed with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,20 +17,9 @@ pub enum ConfigError {
         /// What is wrong with it, such as `has no colon between its id and its value`.
         problem: &'static str,
     },
-    /// The address is not an origin that a request may go to.
-    #[error("the address {url} {problem}")]
-    Address {
-        /// The address as given.
-        url: String,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// The host is not among those that the operator may send a token to.
-    #[error("the host {host} is not among the hosts that this operator may send credentials to")]
-    HostNotAllowed {
-        /// The host.
-        host: String,
-    },
+    /// Nothing is sent to the address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
     /// A setting other than the credential or the address.
     #[error("the {what} {problem}")]
     Setting {
@@ -38,15 +28,9 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// A pattern in the list of hosts that is no host and no `*.suffix`.
-    #[error("`{pattern}` in the list of allowed hosts is neither a host nor a `*.suffix`")]
-    HostPattern {
-        /// The pattern as given.
-        pattern: String,
-    },
     /// The CA bundle holds no certificate that can be used.
-    #[error("the CA bundle cannot be used: {0}")]
-    CaBundle(String),
+    #[error(transparent)]
+    CaBundle(#[from] InvalidCaBundle),
     /// The HTTP client could not be made.
     #[error("the HTTP client could not be made: {0}")]
     Client(String),

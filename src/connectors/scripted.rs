@@ -14,7 +14,8 @@ use axum::response::Response;
 use futures::stream;
 use url::Url;
 
-use super::http::{Allowances, ClientOptions, HostPolicy, RetryPolicy};
+use super::http::{Allowances, ClientOptions, RetryPolicy};
+use crate::network::HostPolicy;
 use crate::access::{Record, channel};
 
 /// What the server was asked.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::api::Reason;
 use crate::connectors::{ConfigError, ReadError};
+use crate::network::AddressError;
 use crate::snapshot::StoreError;
 
 use super::PublishError;
@@ -49,13 +50,13 @@ impl Failure {
         let (reason, remedy) = match error {
             ConfigError::Credential { .. } => (Reason::CredentialMalformed, format!("Correct {credential}.")),
             ConfigError::Setting { .. } => (Reason::InvalidSpec, "Correct it in the spec.".to_owned()),
-            ConfigError::HostPattern { .. } => {
+            ConfigError::Address(AddressError::HostPattern { .. }) => {
                 (Reason::InvalidSpec, "Correct the operator's --allow-upstream-host.".to_owned())
             }
-            ConfigError::Address { .. } => {
+            ConfigError::Address(AddressError::Invalid { .. }) => {
                 (Reason::InvalidSpec, "Correct the address in the spec.".to_owned())
             }
-            ConfigError::HostNotAllowed { host } => (
+            ConfigError::Address(AddressError::HostNotAllowed { host }) => (
                 Reason::HostNotAllowed,
                 format!(
                     "Correct the address, or have the cluster's administrator allow it with --allow-upstream-host={host}."

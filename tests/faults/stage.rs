@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use connector_operator::access::guard::Limits;
 use connector_operator::api::Trigger;
 use connector_operator::connectors::Connector;
-use connector_operator::connectors::http::{ClientOptions, HostPolicy, RetryPolicy, Timeouts};
+use connector_operator::connectors::http::{ClientOptions, RetryPolicy, Timeouts};
+use connector_operator::network::HostPolicy;
 use connector_operator::connectors::{planetscale, scalr};
 use connector_operator::snapshot::{DirectoryStore, Entry, Owner, SyncId};
 use connector_operator::sync::{

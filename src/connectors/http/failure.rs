@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use super::super::{ReadError, text};
-use super::resolver::AddressRefused;
+use crate::network::AddressRefused;
 
 /// The longest text taken over from an answer or a library into an error, in bytes.
 pub(super) const DETAIL_BYTES: usize = 200;

@@ -11,9 +11,7 @@ mod failure;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 mod options;
-mod policy;
 mod redaction;
-mod resolver;
 mod retry;
 #[cfg(test)]
 mod tests;
@@ -29,15 +27,13 @@ use backon::BackoffBuilder;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use reqwest::{Certificate, Client, Response, StatusCode, redirect};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use url::Url;
 
 use super::{ConfigError, ReadError};
+use crate::network::{self, GuardedResolver, InvalidCaBundle};
 
 pub(super) use ahead::Ahead;
 use allowance::Allowance;
@@ -45,9 +41,7 @@ pub use allowance::Allowances;
 pub use answer::Answer;
 use failure::Failure;
 pub use options::{ClientOptions, Limits, RetryPolicy, Timeouts};
-pub use policy::HostPolicy;
 use redaction::Redaction;
-use resolver::GuardedResolver;
 
 /// What differs between vendors below the level of their data.
 #[derive(Debug, Clone, Copy)]
@@ -303,7 +297,7 @@ fn http_client(base: &Url, options: &ClientOptions, in_flight: usize) -> Result<
         .pool_max_idle_per_host(in_flight)
         .http2_max_header_list_size(u32::try_from(options.limits.headers).unwrap_or(u32::MAX))
         .dns_resolver(resolver);
-    if base.host().is_some_and(|host| policy::is_loopback_host(&host)) {
+    if base.host().is_some_and(|host| network::is_loopback_host(&host)) {
         builder = builder.no_proxy();
     }
     if let Some(bundle) = &options.ca_bundle {
@@ -312,21 +306,8 @@ fn http_client(base: &Url, options: &ClientOptions, in_flight: usize) -> Result<
     builder.build().map_err(|error| ConfigError::Client(failure::short(&error.to_string())))
 }
 
-/// The certificates in `bundle`, each of which an authority can be known by.
 fn certificates(bundle: &[u8]) -> Result<Vec<Certificate>, ConfigError> {
-    let unusable = |number: usize, error: &dyn fmt::Display| {
-        let problem = format!("the certificate no. {number} in it is none: {error}");
-        ConfigError::CaBundle(failure::short(&problem))
-    };
-    let mut authorities = RootCertStore::empty();
-    let mut certificates = Vec::new();
-    for (number, der) in (1..).zip(CertificateDer::pem_slice_iter(bundle)) {
-        let der = der.map_err(|error| unusable(number, &error))?;
-        certificates.push(Certificate::from_der(&der).map_err(|error| unusable(number, &error))?);
-        authorities.add(der).map_err(|error| unusable(number, &error))?;
-    }
-    if certificates.is_empty() {
-        return Err(ConfigError::CaBundle("it holds no certificate in PEM form".to_owned()));
-    }
-    Ok(certificates)
+    let unusable = |error: reqwest::Error| InvalidCaBundle(failure::short(&error.to_string()));
+    let ders = network::certificates(bundle)?;
+    Ok(ders.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>().map_err(unusable)?)
 }

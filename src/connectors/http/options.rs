@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::allowance::Allowances;
-use super::policy::HostPolicy;
+use crate::network::HostPolicy;
 
 /// How a client behaves. The default asks no host at all: say with [`ClientOptions::new`] which it may.
 #[derive(Debug, Clone)]

@@ -26,6 +26,7 @@ use super::text::clean;
 use super::{ConfigError, Connector, LookUp, ReadError, Upstream};
 use crate::access::guard::Scoping;
 use crate::access::{Record, RecordId, RecordSender, ResourceType, Trait};
+use crate::network::AddressError;
 use api::{Account, One, Relation, Rows, ServiceAccount, User};
 use map::Membership;
 
@@ -228,7 +229,7 @@ fn is_dns_label(name: &str) -> bool {
 
 fn default_base(account: &str) -> Result<Url, ConfigError> {
     let url = format!("https://{account}.scalr.io");
-    Url::parse(&url).map_err(|_| ConfigError::Address { url, problem: "is no address" })
+    Url::parse(&url).map_err(|_| AddressError::Invalid { url, problem: "is no address" }.into())
 }
 
 pub(super) fn credential(token: &SecretString) -> Result<Credential, ConfigError> {

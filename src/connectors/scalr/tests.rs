@@ -259,7 +259,7 @@ fn a_token_has_the_form_of_one(#[case] token: &str, #[case] good: bool) {
 #[test]
 fn without_a_base_url_the_accounts_own_host_is_asked() {
     let settings = ScalrSettings { account: "acme".to_owned(), base_url: None };
-    let allowed = super::super::http::HostPolicy::new(["*.scalr.io"]).unwrap();
+    let allowed = crate::network::HostPolicy::new(["*.scalr.io"]).unwrap();
     let scalr = Scalr::new(settings, TOKEN.to_owned().into(), ClientOptions::new(allowed)).unwrap();
     assert_eq!(scalr.client.host(), "acme.scalr.io");
 }

@@ -3,42 +3,61 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::task::{Context, Poll};
 
+use futures::future::BoxFuture;
+use hyper_util::client::legacy::connect::dns;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tower_service::Service;
 
-use super::policy::HostPolicy;
+use super::HostPolicy;
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// Every address behind the host is one that nothing is sent to.
 #[derive(Debug, thiserror::Error)]
 #[error("its name leads to {address}, where this operator sends nothing")]
-pub(super) struct AddressRefused {
+pub(crate) struct AddressRefused {
     address: String,
 }
 
 /// Resolves the one host of a client under its policy. Any other name is that of the proxy which the
 /// administrator has configured, and is left alone.
 #[derive(Debug, Clone)]
-pub(super) struct GuardedResolver {
-    pub(super) host: String,
-    pub(super) policy: HostPolicy,
+pub(crate) struct GuardedResolver {
+    pub(crate) host: String,
+    pub(crate) policy: HostPolicy,
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.clone();
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let addresses = if name.as_str() == guard.host { guard.permitted(found)? } else { found };
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
+        Box::pin(async move { Ok(Box::new(guard.addresses(name.as_str()).await?.into_iter()) as Addrs) })
+    }
+}
+
+impl Service<dns::Name> for GuardedResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = Failed;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: dns::Name) -> Self::Future {
+        let guard = self.clone();
+        Box::pin(async move { Ok(guard.addresses(name.as_str()).await?.into_iter()) })
     }
 }
 
 impl GuardedResolver {
-    fn permitted(
-        &self,
-        found: Vec<SocketAddr>,
-    ) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
+    async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, Failed> {
+        let found = tokio::net::lookup_host((name, 0)).await?.collect();
+        if name == self.host { self.permitted(found) } else { Ok(found) }
+    }
+
+    fn permitted(&self, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Failed> {
         let refused = found.first().map(|address| address.ip().to_string());
         let kept: Vec<_> =
             found.into_iter().filter(|address| self.policy.permits(&self.host, address.ip())).collect();

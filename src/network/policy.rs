@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use super::super::ConfigError;
+use super::AddressError;
 
 /// Addresses outside the link-local range at which clouds serve credentials to whoever asks.
 const METADATA: [IpAddr; 3] = [
@@ -29,8 +29,8 @@ impl HostPolicy {
     /// stands for every name below `scalr.io`, not for `scalr.io`. Loopback is not among them.
     ///
     /// # Errors
-    /// [`ConfigError::HostPattern`] for anything else.
-    pub fn new<P: AsRef<str>>(patterns: impl IntoIterator<Item = P>) -> Result<Self, ConfigError> {
+    /// [`AddressError::HostPattern`] for anything else.
+    pub fn new<P: AsRef<str>>(patterns: impl IntoIterator<Item = P>) -> Result<Self, AddressError> {
         let mut policy = Self::default();
         for pattern in patterns {
             policy.add(pattern.as_ref().trim())?;
@@ -46,8 +46,8 @@ impl HostPolicy {
         self
     }
 
-    fn add(&mut self, pattern: &str) -> Result<(), ConfigError> {
-        let refuse = || ConfigError::HostPattern { pattern: pattern.to_owned() };
+    fn add(&mut self, pattern: &str) -> Result<(), AddressError> {
+        let refuse = || AddressError::HostPattern { pattern: pattern.to_owned() };
         let suffix = pattern.strip_prefix("*.");
         let host = Host::parse(suffix.unwrap_or(pattern)).map_err(|_| refuse())?;
         match (suffix, host) {
@@ -64,10 +64,10 @@ impl HostPolicy {
     /// Is `base` an origin that requests, and with them a token, may go to?
     ///
     /// # Errors
-    /// [`ConfigError::Address`] where it is no origin or not https, [`ConfigError::HostNotAllowed`] where its host
+    /// [`AddressError::Invalid`] where it is no origin or not https, [`AddressError::HostNotAllowed`] where its host
     /// is not listed.
-    pub fn check(&self, base: &Url) -> Result<(), ConfigError> {
-        let address = |problem| ConfigError::Address { url: base.origin().ascii_serialization(), problem };
+    pub fn check(&self, base: &Url) -> Result<(), AddressError> {
+        let address = |problem| AddressError::Invalid { url: base.origin().ascii_serialization(), problem };
         let host = base.host().ok_or_else(|| address("has no host"))?;
         if !base.username().is_empty() || base.password().is_some() {
             return Err(address("must not carry a user name or password"));
@@ -80,7 +80,7 @@ impl HostPolicy {
             "http" if is_loopback_host(&host) => {}
             _ => return Err(address("must begin with https://")),
         }
-        if self.lists(&host) { Ok(()) } else { Err(ConfigError::HostNotAllowed { host: host.to_string() }) }
+        if self.lists(&host) { Ok(()) } else { Err(AddressError::HostNotAllowed { host: host.to_string() }) }
     }
 
     fn lists(&self, host: &Host<&str>) -> bool {
@@ -120,7 +120,7 @@ fn without_root(name: &str) -> &str {
 }
 
 /// Does the host itself say that it is this machine?
-pub(super) fn is_loopback_host(host: &Host<&str>) -> bool {
+pub(crate) fn is_loopback_host(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => without_root(name) == "localhost",
         Host::Ipv4(address) => address.is_loopback(),
@@ -205,7 +205,7 @@ mod tests {
     #[case("https://10.1.2.4")]
     #[case("https://8.8.8.8")]
     fn any_other_host_is_refused(#[case] base: Url) {
-        assert!(matches!(policy().check(&base), Err(ConfigError::HostNotAllowed { .. })));
+        assert!(matches!(policy().check(&base), Err(AddressError::HostNotAllowed { .. })));
     }
 
     #[rstest]
