@@ -16,10 +16,10 @@ use connector_operator::access::{
 };
 use connector_operator::api::{Class, Reason};
 use connector_operator::connectors::http::{Allowances, ClientOptions};
-use connector_operator::network::HostPolicy;
 use connector_operator::connectors::planetscale::{PlanetScale, PlanetScaleSettings};
 use connector_operator::connectors::scalr::{Scalr, ScalrSettings};
 use connector_operator::connectors::{Connector, LookUp, ReadError, Upstream};
+use connector_operator::network::HostPolicy;
 use connector_operator::sync::{Credential, Failure};
 use connector_simulator::{
     ObjectId, OrganizationSize, PlanetScaleConfig, PlanetScaleSimulator, ScalrConfig, ScalrSimulator,

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
+pub(super) use crate::network::clean;
+
 /// The longest name that C1 takes, in bytes (`Resource.display_name`, `Status.details`).
 pub(super) const NAME_BYTES: usize = 1024;
 
@@ -74,32 +76,6 @@ pub(super) fn is_id(id: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
 }
 
-/// `text` on one line: no control or text-direction characters, no space around it, at most `max` bytes.
-pub(super) fn clean(text: &str, max: usize) -> String {
-    let text = text.trim();
-    if text.len() <= max && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        return text.to_owned();
-    }
-    let mut line = String::with_capacity(text.len().min(max));
-    for character in text.chars() {
-        let character = if is_invisible(character) { ' ' } else { character };
-        if line.len() + character.len_utf8() > max {
-            break;
-        }
-        line.push(character);
-    }
-    line.truncate(line.trim_end().len());
-    let leading = line.len() - line.trim_start().len();
-    line.drain(..leading);
-    line
-}
-
-/// Characters that break a line, or make it read as something that it is not.
-fn is_invisible(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 /// `text` cleaned, where anything is left of it.
 pub(super) fn clean_some(text: Option<&str>, max: usize) -> Option<String> {
     text.map(|text| clean(text, max)).filter(|text| !text.is_empty())
@@ -134,7 +110,6 @@ pub(super) fn split_name(full_name: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use rstest::rstest;
 
     use super::*;
@@ -191,12 +166,6 @@ mod tests {
     }
 
     #[test]
-    fn what_an_answer_says_cannot_break_a_line_or_turn_it_round() {
-        assert_eq!(clean("\u{1b}[31mred\r\nadmin\u{202e}gnp", 100), "[31mred  admin gnp");
-        assert_eq!(clean("\n  Ada\t", 100), "Ada");
-    }
-
-    #[test]
     fn text_is_borrowed_from_the_page_even_where_it_may_be_absent() {
         #[derive(Deserialize)]
         struct Row<'a> {
@@ -219,16 +188,6 @@ mod tests {
             let Err(error) = read else { continue };
             let expected = "a text has 65537 bytes, more than the 65536 that are taken";
             assert!(error.to_string().starts_with(expected), "{error}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn clean_text_is_short_and_stays_as_it_is(text in ".*", max in 0_usize..40) {
-            let once = clean(&text, max);
-            prop_assert!(once.len() <= max);
-            prop_assert!(!once.chars().any(is_invisible));
-            prop_assert_eq!(clean(&once, max), once);
         }
     }
 }

@@ -27,7 +27,7 @@ const LINK_BYTES: usize = 1024;
 const PROFILE_BYTES: usize = 768;
 
 /// A kind of resource.
-pub(super) fn resource_type(resource_type: &access::ResourceType) -> v2::ResourceType {
+pub(crate) fn resource_type(resource_type: &access::ResourceType) -> v2::ResourceType {
     v2::ResourceType {
         id: resource_type.id.to_owned(),
         display_name: resource_type.display_name.to_owned(),

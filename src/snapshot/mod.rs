@@ -23,6 +23,7 @@ mod testing;
 
 pub use compare::{CompareError, Difference, Missing};
 pub use container::Packed;
+pub(crate) use encode::resource_type;
 pub use owner::{InvalidOwner, Owner};
 pub use pair::{PairError, pair};
 pub use reader::{ReadError, Snapshot, SyncRun};

@@ -10,8 +10,8 @@ use connector_operator::access::guard::Limits;
 use connector_operator::api::Trigger;
 use connector_operator::connectors::Connector;
 use connector_operator::connectors::http::{ClientOptions, RetryPolicy, Timeouts};
-use connector_operator::network::HostPolicy;
 use connector_operator::connectors::{planetscale, scalr};
+use connector_operator::network::HostPolicy;
 use connector_operator::snapshot::{DirectoryStore, Entry, Owner, SyncId};
 use connector_operator::sync::{
     Credential, Destination, Ended, Opened, Outcome, Plan, SecretSeen, Snapshots, Source, run,

@@ -14,9 +14,9 @@ use url::Url;
 use super::super::ReadError;
 use super::failure::{Failure, short};
 use super::options::Limits;
-use super::redaction::Redaction;
 use super::retry::retry_after;
 use super::{Asked, Vendor};
+use crate::network::Redaction;
 
 /// An error's body is read up to here, in bytes.
 const ERROR_BODY_BYTES: usize = 64 << 10;

@@ -11,7 +11,6 @@ mod failure;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 mod options;
-mod redaction;
 mod retry;
 #[cfg(test)]
 mod tests;
@@ -33,7 +32,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{ConfigError, ReadError};
-use crate::network::{self, GuardedResolver, InvalidCaBundle};
+use crate::network::{self, GuardedResolver, InvalidCaBundle, Redaction};
 
 pub(super) use ahead::Ahead;
 use allowance::Allowance;
@@ -41,7 +40,6 @@ pub use allowance::Allowances;
 pub use answer::Answer;
 use failure::Failure;
 pub use options::{ClientOptions, Limits, RetryPolicy, Timeouts};
-use redaction::Redaction;
 
 /// What differs between vendors below the level of their data.
 #[derive(Debug, Clone, Copy)]

@@ -11,15 +11,15 @@ const SHORTEST: usize = 4;
 
 /// The parts of a credential that no text may carry.
 #[derive(Clone)]
-pub(super) struct Redaction(Arc<[SecretString]>);
+pub(crate) struct Redaction(Arc<[SecretString]>);
 
 impl Redaction {
-    pub(super) fn new(parts: Vec<SecretString>) -> Self {
+    pub(crate) fn new(parts: Vec<SecretString>) -> Self {
         Self(parts.into_iter().filter(|part| part.expose_secret().len() >= SHORTEST).collect())
     }
 
     /// `text` without the credential.
-    pub(super) fn apply(&self, text: &str) -> String {
+    pub(crate) fn apply(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, part| text.replace(part.expose_secret(), "[redacted]"))
     }
 }

@@ -1,0 +1,160 @@
+//! C1's service, called on behalf of one client: each call has a token and a limit in time, and is repeated once with
+//! a new token where C1 did not take the first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::metadata::AsciiMetadataValue;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Response, Status};
+
+use super::channel::Link;
+use super::token::Tokens;
+use super::{C1Error, Channels, ClientId, Credentials};
+use crate::proto::c1::connectorapi::baton::v1 as api;
+use api::baton_service_client::BatonServiceClient;
+
+/// How long one call may take. C1 may hold back its answer to a poll for a while.
+const CALL: Duration = Duration::from_secs(60);
+/// How long one upload may take.
+const UPLOAD: Duration = Duration::from_secs(30 * 60);
+
+/// What makes the metadata of a call: the token.
+pub(super) type Authorization = AsciiMetadataValue;
+/// What calls go through.
+pub(super) type Client = BatonServiceClient<Channel>;
+
+/// C1's service, on behalf of one client at one host.
+#[derive(Clone)]
+pub struct Service {
+    link: Arc<Link>,
+    tokens: Arc<Tokens>,
+    host_id: String,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").field("client", &self.tokens.credentials().id()).finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// The service for these credentials, over a connection of `channels`: to the host that the client id names, or to
+    /// `api_host`, `<host>[:<port>]`, instead. `host_id` says from where. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When that host is not allowed, or the CA bundle cannot be used.
+    pub fn new(
+        channels: &Channels,
+        credentials: Credentials,
+        api_host: Option<&str>,
+        ca_bundle: Option<&[u8]>,
+        host_id: &str,
+    ) -> Result<Self, C1Error> {
+        let link = channels.to(api_host.unwrap_or_else(|| credentials.id().authority()), ca_bundle)?;
+        Ok(Self { link, tokens: Arc::new(Tokens::new(credentials)), host_id: host_id.to_owned() })
+    }
+
+    /// Whose service this is.
+    pub fn client_id(&self) -> &ClientId {
+        self.tokens.credentials().id()
+    }
+
+    /// What the place is called where this runs.
+    pub(super) fn host_id(&self) -> String {
+        self.host_id.clone()
+    }
+
+    pub(super) async fn hello(&self, request: &api::BatonServiceHelloRequest) -> Result<(), C1Error> {
+        let send = |mut client: Client, token| {
+            let request = with(token, request.clone());
+            async move { client.hello(request).await }
+        };
+        self.call("Hello", CALL, send).await.map(|_| ())
+    }
+
+    pub(super) async fn get_task(&self) -> Result<api::BatonServiceGetTaskResponse, C1Error> {
+        let send = |mut client: Client, token| {
+            let request = with(token, api::BatonServiceGetTaskRequest { host_id: self.host_id() });
+            async move { client.get_task(request).await }
+        };
+        self.call("GetTask", CALL, send).await
+    }
+
+    pub(super) async fn heartbeat(
+        &self,
+        task_id: &str,
+    ) -> Result<api::BatonServiceHeartbeatResponse, C1Error> {
+        let send = |mut client: Client, token| {
+            let message = api::BatonServiceHeartbeatRequest {
+                host_id: self.host_id(),
+                task_id: task_id.to_owned(),
+                ..Default::default()
+            };
+            let request = with(token, message);
+            async move { client.heartbeat(request).await }
+        };
+        self.call("Heartbeat", CALL, send).await
+    }
+
+    pub(super) async fn finish_task(
+        &self,
+        request: &api::BatonServiceFinishTaskRequest,
+    ) -> Result<(), C1Error> {
+        let send = |mut client: Client, token| {
+            let request = with(token, request.clone());
+            async move { client.finish_task(request).await }
+        };
+        self.call("FinishTask", CALL, send).await.map(|_| ())
+    }
+
+    /// Uploads what `messages` makes, anew for each try.
+    pub(super) async fn upload<S>(&self, messages: impl Fn() -> S) -> Result<(), C1Error>
+    where
+        S: futures::Stream<Item = api::BatonServiceUploadAssetRequest> + Send + 'static,
+    {
+        let send = |mut client: Client, token| {
+            let request = with(token, messages());
+            async move { client.upload_asset(request).await }
+        };
+        self.call("UploadAsset", UPLOAD, send).await.map(|_| ())
+    }
+
+    async fn call<T, F>(
+        &self,
+        method: &'static str,
+        limit: Duration,
+        send: impl Fn(Client, Authorization) -> F,
+    ) -> Result<T, C1Error>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let mut renewed = false;
+        loop {
+            let token = self.tokens.get(&self.link).await?;
+            let answered = tokio::time::timeout(limit, send(self.client(), token.header.clone())).await;
+            let status = match answered {
+                Ok(Ok(response)) => return Ok(response.into_inner()),
+                Ok(Err(status)) => status,
+                Err(_) => return Err(C1Error::Late { method, seconds: limit.as_secs() }),
+            };
+            if status.code() == Code::Unauthenticated && !renewed {
+                // It may have been ended early, which nobody tells beforehand.
+                self.tokens.reject(&token).await;
+                renewed = true;
+                continue;
+            }
+            return Err(C1Error::of_status(method, &self.link.host, &status, &token.redaction));
+        }
+    }
+
+    fn client(&self) -> Client {
+        BatonServiceClient::new(self.link.grpc.clone())
+    }
+}
+
+fn with<T>(token: Authorization, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("authorization", token);
+    request
+}
