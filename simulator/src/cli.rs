@@ -108,7 +108,7 @@ pub(crate) struct C1Args {
     #[arg(long = "c1-clients", value_name = "N", default_value_t = 1)]
     clients: usize,
     /// Have the simulated C1 do something wrong, or so many TIMES only. May be repeated.
-    #[arg(long = "c1-fault", value_name = "FAULT[=TIMES]", value_parser = parse_c1_fault)]
+    #[arg(id = "c1_faults", long = "c1-fault", value_name = "FAULT[=TIMES]", value_parser = parse_c1_fault)]
     pub(crate) faults: Vec<(C1Fault, Option<u32>)>,
 }
 
