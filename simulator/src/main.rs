@@ -129,8 +129,11 @@ fn announce(
         counts.teams,
     )?;
     if let Some(c1) = c1 {
-        let clients = c1.clients().len();
-        writeln!(out, "C1           https://{}  {clients} clients (stop with Ctrl-C)", c1.host())?;
+        let (clients, s) = match c1.clients().len() {
+            1 => (1, ""),
+            several => (several, "s"),
+        };
+        writeln!(out, "C1           https://{}  {clients} client{s} (stop with Ctrl-C)", c1.host())?;
     }
     writeln!(
         out,

@@ -150,9 +150,8 @@ fn verified(call: &Call, data: &Data, eof: &UploadEof) -> Result<String, Status>
 /// Keeps a file, and says what it is.
 fn keep(call: &Call, file: ReceivedFile) -> io::Result<String> {
     let short = file.sha256.get(..12).unwrap_or_default();
-    #[allow(clippy::cast_precision_loss, reason = "for people")]
-    let mebibytes = file.bytes.len() as f64 / f64::from(1 << 20);
-    let text = format!("{}: {} chunks, {mebibytes:.1} MiB, sha256 {short}… ok", file.task, file.chunks);
+    let chunks = if file.chunks == 1 { "1 chunk".to_owned() } else { format!("{} chunks", file.chunks) };
+    let text = format!("{}: {chunks}, {}, sha256 {short}… ok", file.task, size(file.bytes.len()));
     let mut world = call.state.world();
     if let Some(folder) = &call.state.config.folder {
         let before = world.files.iter().filter(|other| other.task == file.task).count();
@@ -160,6 +159,13 @@ fn keep(call: &Call, file: ReceivedFile) -> io::Result<String> {
     }
     world.files.push(file);
     Ok(text)
+}
+
+/// A number of bytes, for people.
+fn size(bytes: usize) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "for people")]
+    let kibibytes = bytes as f64 / 1024.0;
+    if kibibytes < 1024.0 { format!("{kibibytes:.1} KiB") } else { format!("{:.1} MiB", kibibytes / 1024.0) }
 }
 
 /// Under its final name only when it is whole, for whoever watches the folder.
