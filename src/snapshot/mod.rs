@@ -4,6 +4,7 @@
 //! published ([`Difference`]), and has the [`DirectoryStore`] publish it. Everything here blocks its thread. It must not
 //! know a SaaS, Kubernetes or C1's service.
 
+mod assembly;
 mod census;
 mod compare;
 mod container;
@@ -14,6 +15,8 @@ mod pair;
 mod reader;
 mod rows;
 mod schema;
+mod select;
+mod stats;
 mod store;
 mod sync_id;
 mod writer;
@@ -21,12 +24,14 @@ mod writer;
 #[cfg(test)]
 mod testing;
 
+pub use assembly::AssemblyError;
 pub use compare::{CompareError, Difference, Missing};
 pub use container::Packed;
 pub(crate) use encode::resource_type;
 pub use owner::{InvalidOwner, Owner};
 pub use pair::{PairError, pair};
 pub use reader::{ReadError, Snapshot, SyncRun};
+pub use select::{SelectError, Selection, select};
 pub use store::{
     DirectoryStore, Entry, HoldId, HoldText, HoldWriter, Latest, Pruned, Receipt, Replaces, Retired,
     StoreError,
