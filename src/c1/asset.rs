@@ -12,6 +12,7 @@ use tonic::Code;
 
 use super::About;
 use crate::proto::c1::connectorapi::baton::v1::task::SyncFullTask;
+use crate::snapshot::Selection;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
@@ -31,16 +32,12 @@ pub trait Reader: Send + Sync {
 }
 
 /// A task to read everything, and how much of it to upload.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncTask {
     /// Its id.
     pub id: String,
-    /// Only resources of these types; all where there are none.
-    pub resource_types: Vec<String>,
-    /// Only resources.
-    pub skip_entitlements_and_grants: bool,
-    /// No grants.
-    pub skip_grants: bool,
+    /// What of it is wanted.
+    pub selection: Selection,
 }
 
 impl SyncTask {
@@ -48,7 +45,7 @@ impl SyncTask {
     ///
     /// # Errors
     /// [`Refused`] where it wants single resources, which no connector here says that it can.
-    pub(super) fn new(id: &str, task: SyncFullTask) -> Result<Self, Refused> {
+    pub(super) fn new(id: &str, task: &SyncFullTask) -> Result<Self, Refused> {
         if !task.targeted_sync_resources.is_empty() {
             return Err(Refused {
                 code: Code::Unimplemented,
@@ -56,12 +53,12 @@ impl SyncTask {
                 non_retryable: true,
             });
         }
-        Ok(Self {
-            id: id.to_owned(),
-            resource_types: task.sync_resource_type_ids,
-            skip_entitlements_and_grants: task.skip_entitlements_and_grants,
-            skip_grants: task.skip_grants,
-        })
+        let selection = Selection::of_task(
+            &task.sync_resource_type_ids,
+            task.skip_entitlements_and_grants,
+            task.skip_grants,
+        );
+        Ok(Self { id: id.to_owned(), selection })
     }
 }
 

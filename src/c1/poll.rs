@@ -309,7 +309,7 @@ impl Hand {
         };
         self.view.send_modify(|view| view.began(&id, kind, Timestamp::now()));
         let end = match task {
-            Some(TaskType::SyncFull(task)) => match SyncTask::new(&id, task) {
+            Some(TaskType::SyncFull(task)) => match SyncTask::new(&id, &task) {
                 Ok(task) => {
                     sync_full(&self.service, &self.reader, &task, first_heartbeat, &self.view, stop).await
                 }
