@@ -6,9 +6,10 @@ use serde_json::Value;
 use url::Url;
 
 use crate::api::{self, ConnectorObject, PlanetScaleConnector, ScalrConnector};
+use crate::c1::About;
 use crate::connectors::http::ClientOptions;
-use crate::connectors::planetscale::{PlanetScale, PlanetScaleSettings};
-use crate::connectors::scalr::{Scalr, ScalrSettings};
+use crate::connectors::planetscale::{self, PlanetScale, PlanetScaleSettings};
+use crate::connectors::scalr::{self, Scalr, ScalrSettings};
 use crate::connectors::{ConfigError, Connector};
 use crate::network::AddressError;
 
@@ -16,6 +17,9 @@ use crate::network::AddressError;
 pub trait Kind: ConnectorObject {
     /// What it reads, as a sentence says it: `the Scalr account acme`.
     fn what(&self) -> String;
+
+    /// What C1 is told of the connector.
+    fn about() -> About;
 
     /// Where it reads: an origin.
     ///
@@ -39,6 +43,14 @@ impl Kind for ScalrConnector {
         format!("the Scalr account {}", self.spec.account)
     }
 
+    fn about() -> About {
+        About {
+            display_name: Self::VENDOR,
+            description: "Users of a Scalr account: email, status, whether human or service, and last sign-in.",
+            resource_types: scalr::RESOURCE_TYPES,
+        }
+    }
+
     fn origin(&self) -> Result<Url, ConfigError> {
         match &self.spec.base_url {
             Some(base_url) => address(base_url),
@@ -59,6 +71,14 @@ impl Kind for ScalrConnector {
 impl Kind for PlanetScaleConnector {
     fn what(&self) -> String {
         "every PlanetScale organization that the service token reaches".to_owned()
+    }
+
+    fn about() -> About {
+        About {
+            display_name: Self::VENDOR,
+            description: "Organizations of PlanetScale with their members and administrators, and teams with theirs.",
+            resource_types: planetscale::RESOURCE_TYPES,
+        }
     }
 
     fn origin(&self) -> Result<Url, ConfigError> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::guard::Limits;
 
-use super::{CaBundleRef, RemovalGuard, Schedule, SpecDuration};
+use super::{C1Spec, CaBundleRef, RemovalGuard, Schedule, SpecDuration};
 
 /// The part of the spec that every connector has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -36,6 +36,9 @@ pub struct CommonSpec {
     /// PEM certificates to trust besides the system's, for a private CA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle_ref: Option<CaBundleRef>,
+    /// Deliver to C1. Without it, snapshots are only kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub c1: Option<C1Spec>,
 }
 
 impl CommonSpec {

@@ -14,6 +14,8 @@ pub enum ConditionType {
     Connected,
     /// Is a run under way?
     Syncing,
+    /// Does C1 take what is delivered? Only with spec.c1.
+    C1Connected,
     /// kstatus: something is being done about a change. Present only while true.
     Reconciling,
     /// kstatus: nothing more will be done until somebody changes something. Present only while true.
@@ -22,8 +24,8 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// Every type, in the order in which they are written.
-    pub const ALL: [Self; 5] =
-        [Self::Ready, Self::Connected, Self::Syncing, Self::Reconciling, Self::Stalled];
+    pub const ALL: [Self; 6] =
+        [Self::Ready, Self::Connected, Self::Syncing, Self::C1Connected, Self::Reconciling, Self::Stalled];
 
     /// The type as it is written.
     pub fn as_str(self) -> &'static str {
@@ -31,6 +33,7 @@ impl ConditionType {
             Self::Ready => "Ready",
             Self::Connected => "Connected",
             Self::Syncing => "Syncing",
+            Self::C1Connected => "C1Connected",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
         }

@@ -2,6 +2,7 @@
 //!
 //! Only types, their schemas and their rules: nothing here talks to anything.
 
+mod c1;
 mod common;
 mod condition;
 mod duration;
@@ -19,6 +20,7 @@ use kube::core::NamespaceResourceScope;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use c1::{C1CredentialsRef, C1Spec, C1Status, C1Task, C1Upload};
 pub use common::CommonSpec;
 pub use condition::ConditionType;
 pub use duration::{InvalidDuration, SpecDuration};
@@ -63,6 +65,8 @@ pub trait ConnectorObject:
     const CREDENTIAL: &'static str;
     /// The key of the Secret that is read where the spec names none.
     const DEFAULT_SECRET_KEY: &'static str;
+    /// What C1 calls the place where the connector runs, where the spec does not say.
+    const DEFAULT_HOST_ID: &'static str;
 
     /// The reference to the credential.
     fn credential_ref(&self) -> &SecretKeyRef;

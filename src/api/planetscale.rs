@@ -99,6 +99,7 @@ impl ConnectorObject for PlanetScaleConnector {
     const CREDENTIAL_FIELD: &'static str = "spec.serviceTokenSecretRef";
     const CREDENTIAL: &'static str = "service token";
     const DEFAULT_SECRET_KEY: &'static str = "service-token";
+    const DEFAULT_HOST_ID: &'static str = "baton-planetscale";
 
     fn credential_ref(&self) -> &SecretKeyRef {
         &self.spec.service_token_secret_ref

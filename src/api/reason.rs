@@ -106,6 +106,12 @@ reasons! {
     TimedOut => RETRY,
     /// The snapshot could not be written or stored.
     SnapshotFailed => RETRY,
+    /// C1 has not answered for three tries.
+    C1Unavailable => RETRY,
+    /// C1 refuses the client id or secret, or this connector.
+    C1Refused => CHANGE,
+    /// An older connector has the same C1 client id, and keeps it.
+    CredentialsShared => CHANGE,
     /// Kubernetes did not let the operator read what the run needs.
     KubernetesError => RETRY,
 }

@@ -100,6 +100,7 @@ impl ConnectorObject for ScalrConnector {
     const CREDENTIAL_FIELD: &'static str = "spec.apiTokenSecretRef";
     const CREDENTIAL: &'static str = "API token";
     const DEFAULT_SECRET_KEY: &'static str = "api-token";
+    const DEFAULT_HOST_ID: &'static str = "baton-scalr";
 
     fn credential_ref(&self) -> &SecretKeyRef {
         &self.spec.api_token_secret_ref

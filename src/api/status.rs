@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Change;
 
-use super::{ConditionType, Hold, Reason, condition};
+use super::{C1Status, ConditionType, Hold, Reason, condition};
 
 /// What the operator says about a connector. `observedGeneration` is -1 until it has said anything.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,7 +22,7 @@ pub struct ConnectorStatus {
     /// The label a person reads: Pending, Syncing, Connected, Held, Error or Suspended. Programs read the conditions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
-    /// Ready, Connected and Syncing; Reconciling or Stalled only while true.
+    /// Ready, Connected and Syncing; with spec.c1 C1Connected; Reconciling or Stalled only while true.
     #[serde(default)]
     pub conditions: Vec<Condition>,
     /// The last run, or the one under way where it has no completionTime.
@@ -52,6 +52,9 @@ pub struct ConnectorStatus {
     /// The resourceVersion of the Secret that the last run used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_secret_version: Option<String>,
+    /// What was delivered to C1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub c1: Option<C1Status>,
 }
 
 fn never_observed() -> i64 {
@@ -73,6 +76,7 @@ impl Default for ConnectorStatus {
             last_handled_reconcile_at: None,
             last_handled_approval: None,
             observed_secret_version: None,
+            c1: None,
         }
     }
 }
@@ -137,6 +141,8 @@ pub enum Trigger {
     Requested,
     /// The acceptRemovals annotation accepted what was held.
     Approved,
+    /// C1 asked for it.
+    C1Task,
     /// It was due.
     Scheduled,
     /// The run before it failed.
@@ -152,14 +158,20 @@ impl Trigger {
             Self::SecretChanged => "SecretChanged",
             Self::Requested => "Requested",
             Self::Approved => "Approved",
+            Self::C1Task => "C1Task",
             Self::Scheduled => "Scheduled",
             Self::Retry => "Retry",
         }
     }
 
-    /// Does somebody wait for this run? Periodic runs show nothing while they are short.
+    /// Did somebody change or ask for something in Kubernetes? All other runs show nothing while they are short.
     pub fn announced(self) -> bool {
-        !matches!(self, Self::Scheduled | Self::Retry)
+        !matches!(self, Self::C1Task | Self::Scheduled | Self::Retry)
+    }
+
+    /// Does anybody wait for this run?
+    pub fn awaited(self) -> bool {
+        self.announced() || self == Self::C1Task
     }
 }
 

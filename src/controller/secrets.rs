@@ -26,21 +26,37 @@ pub enum Known {
     Gone(String),
 }
 
+/// What a connector uses a Secret for. It uses one for each purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// Reading from the upstream.
+    Upstream,
+    /// Delivering to C1.
+    C1,
+}
+
+type User = (ObjectKey, Purpose);
+
 #[derive(Debug, Default)]
 struct State {
     versions: HashMap<SecretName, Known>,
     relisted: HashMap<SecretName, String>,
-    users: HashMap<SecretName, BTreeSet<ObjectKey>>,
-    uses: HashMap<ObjectKey, SecretName>,
+    users: HashMap<SecretName, BTreeSet<User>>,
+    uses: HashMap<User, SecretName>,
 }
 
 impl SecretIndex {
     /// What is known of a Secret, for a connector that uses it. Nothing may only mean that the watch is behind.
-    pub fn version_for(&self, user: &ObjectKey, secret: &str) -> Option<Known> {
+    pub fn version_for(&self, user: &ObjectKey, purpose: Purpose, secret: &str) -> Option<Known> {
         let mut state = self.state();
         let name = (user.namespace.clone(), secret.to_owned());
-        state.used(user, &name);
+        state.used(&(user.clone(), purpose), &name);
         state.versions.get(&name).cloned()
+    }
+
+    /// A connector no longer uses any Secret for this.
+    pub fn unused(&self, user: &ObjectKey, purpose: Purpose) {
+        self.state().unused(&(user.clone(), purpose));
     }
 
     /// A list of all Secrets begins.
@@ -90,14 +106,15 @@ impl SecretIndex {
 
     /// A connector is gone.
     pub fn forget(&self, user: &ObjectKey) {
-        self.state().unused(user);
+        self.unused(user, Purpose::Upstream);
+        self.unused(user, Purpose::C1);
     }
 
     /// Forgets every connector of `kind` that `keep` does not know.
     pub fn retain(&self, kind: &str, keep: impl Fn(&ObjectKey) -> bool) {
         let mut state = self.state();
-        let gone: Vec<ObjectKey> =
-            state.uses.keys().filter(|user| user.kind == kind && !keep(user)).cloned().collect();
+        let gone: Vec<User> =
+            state.uses.keys().filter(|(user, _)| user.kind == kind && !keep(user)).cloned().collect();
         gone.iter().for_each(|user| state.unused(user));
     }
 
@@ -108,7 +125,7 @@ impl SecretIndex {
 }
 
 impl State {
-    fn used(&mut self, user: &ObjectKey, name: &SecretName) {
+    fn used(&mut self, user: &User, name: &SecretName) {
         if self.uses.get(user) == Some(name) {
             return;
         }
@@ -117,7 +134,7 @@ impl State {
         self.users.entry(name.clone()).or_default().insert(user.clone());
     }
 
-    fn unused(&mut self, user: &ObjectKey) {
+    fn unused(&mut self, user: &User) {
         let Some(name) = self.uses.remove(user) else { return };
         if let Some(users) = self.users.get_mut(&name) {
             users.remove(user);
@@ -131,7 +148,9 @@ impl State {
     }
 
     fn users_of(&self, name: &SecretName) -> Vec<ObjectKey> {
-        self.users.get(name).into_iter().flatten().cloned().collect()
+        let users: BTreeSet<&ObjectKey> =
+            self.users.get(name).into_iter().flatten().map(|(user, _)| user).collect();
+        users.into_iter().cloned().collect()
     }
 }
 
@@ -170,18 +189,21 @@ mod tests {
         let index = SecretIndex::default();
         index.list_begins();
         index.listed("identity", "token", "1");
-        assert_eq!(index.version_for(&user("a"), "token"), None);
+        assert_eq!(index.version_for(&user("a"), Purpose::Upstream, "token"), None);
         index.list_ends();
-        assert_eq!(index.version_for(&user("a"), "token"), Some(Known::Present("1".into())));
-        assert_eq!(index.version_for(&user("a"), "other"), None);
+        assert_eq!(
+            index.version_for(&user("a"), Purpose::Upstream, "token"),
+            Some(Known::Present("1".into()))
+        );
+        assert_eq!(index.version_for(&user("a"), Purpose::Upstream, "other"), None);
     }
 
     #[test]
     fn a_change_concerns_those_who_use_the_secret_now() {
         let index = listed(&[("token", "1"), ("other", "1")]);
-        index.version_for(&user("a"), "token");
-        index.version_for(&user("b"), "token");
-        index.version_for(&user("b"), "other");
+        index.version_for(&user("a"), Purpose::Upstream, "token");
+        index.version_for(&user("b"), Purpose::Upstream, "token");
+        index.version_for(&user("b"), Purpose::Upstream, "other");
         assert_eq!(index.changed("identity", "token", "2"), [user("a")]);
         assert_eq!(index.changed("elsewhere", "token", "2"), []);
         index.forget(&user("a"));
@@ -191,18 +213,18 @@ mod tests {
     #[test]
     fn a_secret_that_goes_is_known_to_be_gone_while_somebody_uses_it() {
         let index = listed(&[("token", "1")]);
-        index.version_for(&user("a"), "token");
+        index.version_for(&user("a"), Purpose::Upstream, "token");
         index.deleted("identity", "token", "2");
-        assert_eq!(index.version_for(&user("a"), "token"), Some(Known::Gone("2".into())));
+        assert_eq!(index.version_for(&user("a"), Purpose::Upstream, "token"), Some(Known::Gone("2".into())));
         index.forget(&user("a"));
-        assert_eq!(index.version_for(&user("b"), "token"), None);
+        assert_eq!(index.version_for(&user("b"), Purpose::Upstream, "token"), None);
     }
 
     #[test]
     fn a_second_list_finds_what_was_missed() {
         let index = listed(&[("changed", "1"), ("same", "1"), ("gone", "1")]);
         for name in ["changed", "same", "gone", "new"] {
-            index.version_for(&user(name), name);
+            index.version_for(&user(name), Purpose::Upstream, name);
         }
         index.list_begins();
         index.listed("identity", "changed", "2");
@@ -211,5 +233,20 @@ mod tests {
         let mut concerned = index.list_ends();
         concerned.sort();
         assert_eq!(concerned, [user("changed"), user("gone"), user("new")]);
+    }
+
+    #[test]
+    fn a_connector_uses_one_secret_for_each_purpose_and_is_told_once_of_each() {
+        let index = listed(&[("token", "1"), ("c1", "1")]);
+        index.version_for(&user("a"), Purpose::Upstream, "token");
+        index.version_for(&user("a"), Purpose::C1, "c1");
+        assert_eq!(index.changed("identity", "token", "2"), [user("a")]);
+        assert_eq!(index.changed("identity", "c1", "2"), [user("a")]);
+        index.version_for(&user("a"), Purpose::C1, "token");
+        assert_eq!(index.changed("identity", "token", "3"), [user("a")]);
+        assert_eq!(index.changed("identity", "c1", "3"), []);
+        index.unused(&user("a"), Purpose::C1);
+        index.forget(&user("a"));
+        assert_eq!(index.changed("identity", "token", "4"), []);
     }
 }

@@ -48,7 +48,7 @@ pub enum Class {
 
 impl Class {
     fn of(trigger: Trigger) -> Self {
-        if trigger.announced() { Self::Prompt } else { Self::Periodic }
+        if trigger.awaited() { Self::Prompt } else { Self::Periodic }
     }
 }
 

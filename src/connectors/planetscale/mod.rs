@@ -58,6 +58,9 @@ pub const USER: ResourceType = ResourceType {
     without_entitlements: true,
 };
 
+/// All that is read of PlanetScale.
+pub const RESOURCE_TYPES: &[ResourceType] = &[ORGANIZATION, TEAM, USER];
+
 /// The role, and the slug of the entitlement, of ordinary members.
 const MEMBER: &str = "member";
 
@@ -320,7 +323,7 @@ impl PlanetScale {
 #[async_trait]
 impl Connector for PlanetScale {
     fn resource_types(&self) -> &'static [ResourceType] {
-        &[ORGANIZATION, TEAM, USER]
+        RESOURCE_TYPES
     }
 
     fn scoping(&self) -> Scoping {

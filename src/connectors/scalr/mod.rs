@@ -39,6 +39,9 @@ pub const USER: ResourceType = ResourceType {
     without_entitlements: true,
 };
 
+/// All that is read of Scalr.
+pub const RESOURCE_TYPES: &[ResourceType] = &[USER];
+
 /// Users that a listing may leave out of its `included` and that are asked for one by one. Beyond that the server
 /// does not know `include`, and one request per user would take the vendor's allowance for hours.
 const MOST_LEFT_OUT: usize = 1_000;
@@ -189,7 +192,7 @@ impl Scalr {
 #[async_trait]
 impl Connector for Scalr {
     fn resource_types(&self) -> &'static [ResourceType] {
-        &[USER]
+        RESOURCE_TYPES
     }
 
     fn scoping(&self) -> Scoping {
