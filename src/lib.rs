@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod api;
+pub mod c1;
 pub mod cli;
 pub mod connectors;
 pub mod controller;

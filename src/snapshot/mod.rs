@@ -14,6 +14,7 @@ mod pair;
 mod reader;
 mod rows;
 mod schema;
+mod select;
 mod store;
 mod sync_id;
 mod writer;
@@ -26,6 +27,7 @@ pub use container::Packed;
 pub use owner::{InvalidOwner, Owner};
 pub use pair::{PairError, pair};
 pub use reader::{ReadError, Snapshot, SyncRun};
+pub use select::{SelectError, Selection, select};
 pub use store::{
     DirectoryStore, Entry, HoldId, HoldText, HoldWriter, Latest, Pruned, Receipt, Replaces, Retired,
     StoreError,
