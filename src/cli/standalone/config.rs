@@ -1,6 +1,6 @@
 //! `config`: every flag and variable of a self-hosted connector, as people and programs read them.
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 use serde::Serialize;
 
 use super::super::{Failed, Output, report};
@@ -28,7 +28,10 @@ fn settings<C: OwnFlags>(command: &Command) -> Vec<Setting> {
     let args = command.get_arguments().filter(is_shown);
     args.filter_map(|arg| {
         let (flag, variable) = (arg.get_long()?, arg.get_env()?.to_str()?);
-        let default = arg.get_default_values().first().and_then(|value| value.to_str());
+        let default = match arg.get_action() {
+            ArgAction::SetTrue => Some("false"),
+            _ => arg.get_default_values().first().and_then(|value| value.to_str()),
+        };
         Some(Setting {
             variable: variable.to_owned(),
             flag: format!("--{flag}"),
@@ -58,11 +61,11 @@ pub(super) fn print<C: OwnFlags>(command: &Command, output: Output) -> Result<()
 
 /// Two lines or more for each, since a name, a default and a meaning do not fit into one.
 fn table(settings: &[Setting]) -> String {
-    let mut text = format!("{:<36}{:<34}{:<12}{}\n", "VARIABLE", "FLAG", "DEFAULT", "REQUIRED");
+    let mut text = format!("{:<36}{:<34}{:<18}{}\n", "VARIABLE", "FLAG", "DEFAULT", "REQUIRED");
     for setting in settings {
         let default = setting.default.as_deref().unwrap_or("-");
         let required = if setting.required { "yes" } else { "no" };
-        let line = format!("{:<36}{:<34}{default:<12}{required}", setting.variable, setting.flag);
+        let line = format!("{:<36}{:<34}{default:<18}{required}", setting.variable, setting.flag);
         text.push_str(&format!("{line}\n"));
         for line in wrapped(&setting.meaning, WIDTH - 4) {
             text.push_str(&format!("    {line}\n"));
