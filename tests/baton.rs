@@ -10,7 +10,7 @@ use connector_operator::access::{
     AccountType, Entitlement, EntitlementId, Grant, Profile, Purpose, Record, Resource, ResourceId,
     ResourceKind, ResourceType, Status, Trait, User,
 };
-use connector_operator::snapshot::{Finished, SnapshotWriter, SyncId, pair};
+use connector_operator::snapshot::{Finished, Selection, SnapshotWriter, SyncId, pair, select};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -192,4 +192,31 @@ fn baton_compares_the_runs_of_a_pair() {
     assert_eq!(count(&difference["resources"], "modified"), 0);
     assert_eq!(count(&difference["grants"], "created"), 2);
     assert_eq!(count(&json(&baton, &file, &["syncs"]), "syncs"), 2);
+}
+
+#[test]
+fn baton_shows_what_was_selected() {
+    let baton = baton();
+    let folder = tempfile::tempdir().unwrap();
+    let whole = write(folder.path(), 0, 4);
+    let shown = |resource_types: &[&str], skip_entitlements_and_grants, skip_grants| {
+        let resource_types: Vec<_> = resource_types.iter().map(|id| (*id).to_owned()).collect();
+        let selection = Selection::of_task(&resource_types, skip_entitlements_and_grants, skip_grants);
+        let file = folder.path().join("selected.c1z");
+        select(whole.snapshot(), &selection, &file, folder.path()).unwrap();
+        let json = |arguments: &[&str]| json(&baton, &file, arguments);
+        let counts = ["resource-types", "resources", "entitlements", "grants"].map(|list| {
+            json(&[list]).as_object().unwrap().values().map(|it| it.as_array().unwrap().len()).sum()
+        });
+        let run = json(&["stats"]);
+        let stats = ["resourceTypes", "resources", "entitlements", "grants"]
+            .map(|count| run["stats"][count].as_str().unwrap_or("0").parse::<usize>().unwrap());
+        assert_eq!(stats, counts, "baton counts what is there, and shows what the run says");
+        (run["syncType"].as_str().unwrap().to_owned(), counts)
+    };
+    assert_eq!(shown(&[], false, false), ("full".to_owned(), [3, 6, 3, 6]));
+    assert_eq!(shown(&[], true, false), ("resources_only".to_owned(), [3, 6, 0, 0]));
+    assert_eq!(shown(&[], false, true), ("full".to_owned(), [3, 6, 3, 0]));
+    assert_eq!(shown(&["organization", "user"], false, false), ("full".to_owned(), [2, 5, 2, 4]));
+    assert_eq!(shown(&["team", "user"], false, false), ("full".to_owned(), [2, 4, 0, 0]));
 }

@@ -2,14 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use connector_simulator::c1::{C1Config, C1Fault, listed_faults};
 use connector_simulator::control::ENDPOINTS;
 use connector_simulator::fault::{self, Extent, Fault, Vendor};
 use connector_simulator::{OrganizationSize, PlanetScaleConfig, ScalrConfig};
 
-/// Simulated Scalr and PlanetScale servers, with data that changes on request.
+/// Simulated Scalr, PlanetScale and C1 servers, with data that changes on request.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Cli {
@@ -19,8 +21,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve both APIs and the control endpoints until Ctrl-C or SIGTERM.
-    #[command(after_long_help = format!("{ENDPOINTS}\n{}", fault::listed()))]
+    /// Serve both APIs, C1 where it has a folder, and the control endpoints until Ctrl-C or SIGTERM.
+    #[command(after_long_help = format!("{ENDPOINTS}\n{}\n\n{}", fault::listed(), listed_faults()))]
     Serve(ServeArgs),
 }
 
@@ -73,7 +75,7 @@ pub(crate) struct ServeArgs {
     latency_ms: u64,
     /// The same seed gives the same data.
     #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    pub(crate) seed: u64,
 
     /// Serve both APIs over TLS, and write the certificates of the authorities behind them to scalr-ca.pem and
     /// planetscale-ca.pem in this folder.
@@ -88,6 +90,38 @@ pub(crate) struct ServeArgs {
     /// The same for PlanetScale alone.
     #[arg(long = "planetscale-fault", value_name = "FAULT[=TIMES]", value_parser = parse_fault)]
     planetscale_faults: Vec<(Fault, Extent)>,
+
+    #[command(flatten)]
+    pub(crate) c1: C1Args,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct C1Args {
+    /// Serve a simulated C1, and write to this folder what a connector needs (c1-ca.pem, client-id, client-secret) and
+    /// what connectors upload (TASK.c1z).
+    #[arg(long = "c1-dir", value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Where the simulated C1 listens; port 0 takes a free one.
+    #[arg(long = "c1-listen", value_name = "ADDRESS", default_value = "127.0.0.1:8183")]
+    listen: SocketAddr,
+    /// The number of C1's clients. The files of the second and later ones are client-id-2, client-secret-2, and so on.
+    #[arg(long = "c1-clients", value_name = "N", default_value_t = 1)]
+    clients: usize,
+    /// Have the simulated C1 do something wrong, or so many TIMES only. May be repeated.
+    #[arg(long = "c1-fault", value_name = "FAULT[=TIMES]", value_parser = parse_c1_fault)]
+    pub(crate) faults: Vec<(C1Fault, Option<u32>)>,
+}
+
+impl C1Args {
+    pub(crate) fn config(&self, seed: u64) -> C1Config {
+        C1Config {
+            listen: self.listen,
+            seed,
+            clients: C1Config::named(self.clients),
+            folder: self.folder.clone(),
+            ..C1Config::default()
+        }
+    }
 }
 
 impl ServeArgs {
@@ -136,11 +170,25 @@ impl ServeArgs {
 }
 
 fn parse_fault(text: &str) -> Result<(Fault, Extent), String> {
+    let (fault, times) = parse_times(text)?;
+    Ok((fault, Extent { times, ..Extent::default() }))
+}
+
+fn parse_c1_fault(text: &str) -> Result<(C1Fault, Option<u32>), String> {
+    parse_times(text)
+}
+
+/// A fault, and how often it strikes where that is said.
+fn parse_times<F, N>(text: &str) -> Result<(F, Option<N>), String>
+where
+    F: FromStr<Err = connector_simulator::Error>,
+    N: FromStr,
+{
     let (name, times) = text.split_once('=').map_or((text, None), |(name, times)| (name, Some(times)));
     let times =
         times.map(str::parse).transpose().map_err(|_| "the number of times is no number".to_owned())?;
     let fault = name.parse().map_err(|error: connector_simulator::Error| error.to_string())?;
-    Ok((fault, Extent { times, ..Extent::default() }))
+    Ok((fault, times))
 }
 
 /// The number for the organization at `index`; the last one where there are fewer.

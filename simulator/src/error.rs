@@ -1,6 +1,7 @@
 //! What can go wrong in starting a simulator or in changing its data.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::fault::{Fault, Vendor};
 
@@ -37,6 +38,22 @@ pub enum Error {
     /// The certificates could not be made.
     #[error("cannot make certificates: {0}")]
     Tls(String),
+    /// A client's name is a part of its id, which is taken apart at `@` and `/`.
+    #[error("{0:?} cannot be a client's name: it may not be empty or have @, / or : in it")]
+    C1ClientName(String),
+    /// A client's key could not be made.
+    #[error("cannot make a client's key: {0}")]
+    Key(String),
+    /// What was waited for did not happen.
+    #[error("{what} within {within:?}; this is what was asked of the simulated C1:\n{transcript}")]
+    TimedOut {
+        /// What did not happen.
+        what: String,
+        /// How long it was waited for.
+        within: Duration,
+        /// What had happened until then.
+        transcript: String,
+    },
     /// What should be changed does not exist.
     #[error("there is no {what} \"{key}\"")]
     Unknown {

@@ -2,13 +2,17 @@
 
 mod cli;
 
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
-use connector_simulator::{ControlServer, Error, Handle, PlanetScaleSimulator, ScalrSimulator};
+use connector_simulator::{
+    C1, C1Simulator, ControlServer, Error, Handle, PlanetScaleSimulator, ScalrSimulator,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use cli::{Cli, Command, ServeArgs};
@@ -41,15 +45,22 @@ async fn serve(args: &ServeArgs) -> Result<(), Box<dyn std::error::Error>> {
         write_authority(folder, "scalr-ca.pem", scalr.ca_pem())?;
         write_authority(folder, "planetscale-ca.pem", planetscale.ca_pem())?;
     }
-    let handles = (Some(scalr.clone()), Some(planetscale.clone()));
-    let control = ControlServer::start(args.control_listen, handles.0, handles.1).await?;
-    announce(&scalr, &planetscale, &control)?;
+    let c1 = serve_c1(args).await?;
+    let c1_handle = c1.as_ref().map(|c1| C1::clone(c1));
+    let handles = (Some(scalr.clone()), Some(planetscale.clone()), c1_handle);
+    let control = ControlServer::start(args.control_listen, handles.0, handles.1, handles.2).await?;
+    announce(&scalr, &planetscale, c1.as_deref(), &control)?;
 
     tokio::select! {
         _ = interrupted.recv() => {}
         _ = terminated.recv() => {}
     }
-    let stopped = async { tokio::join!(scalr.stop(), planetscale.stop(), control.stop()) };
+    let c1_stopped = async {
+        if let Some(c1) = c1 {
+            c1.stop().await;
+        }
+    };
+    let stopped = async { tokio::join!(scalr.stop(), planetscale.stop(), c1_stopped, control.stop()) };
     // Answers that take longer are cut off, which is what a second signal would do.
     drop(tokio::time::timeout(PATIENCE, stopped).await);
     Ok(())
@@ -60,14 +71,43 @@ fn misbehave<S>(args: &ServeArgs, server: &Handle<S>) -> Result<(), Error> {
 }
 
 fn write_authority(folder: &Path, name: &str, pem: Option<&str>) -> io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    std::fs::write(folder.join(name), pem.unwrap_or_default())
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join(name), pem.unwrap_or_default())
+}
+
+/// The simulated C1, where it has a folder, with what a connector needs in that folder.
+async fn serve_c1(args: &ServeArgs) -> Result<Option<C1Simulator>, Box<dyn std::error::Error>> {
+    let Some(folder) = &args.c1.folder else { return Ok(None) };
+    fs::create_dir_all(folder)?;
+    let c1 = C1Simulator::start(args.c1.config(args.seed)).await?;
+    for (fault, times) in &args.c1.faults {
+        c1.switch_on(*fault, *times);
+    }
+    fs::write(folder.join("c1-ca.pem"), c1.ca_pem())?;
+    for client in c1.clients() {
+        let number = if client.index == 0 { String::new() } else { format!("-{}", client.index + 1) };
+        fs::write(folder.join(format!("client-id{number}")), &client.client_id)?;
+        write_secret(&folder.join(format!("client-secret{number}")), &client.client_secret)?;
+    }
+    Ok(Some(c1))
+}
+
+/// For the owner alone, as a connector would demand of a real one.
+fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(secret.as_bytes())
 }
 
 /// One line per server. Tokens are simulated too, and needed by whoever connects.
 fn announce(
     scalr: &ScalrSimulator,
     planetscale: &PlanetScaleSimulator,
+    c1: Option<&C1>,
     control: &ControlServer,
 ) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -88,6 +128,10 @@ fn announce(
         counts.users,
         counts.teams,
     )?;
+    if let Some(c1) = c1 {
+        let clients = c1.clients().len();
+        writeln!(out, "C1           https://{}  {clients} clients (stop with Ctrl-C)", c1.host())?;
+    }
     writeln!(
         out,
         "Control      {}/_simulator  lists what can be changed (stop with Ctrl-C)",

@@ -118,11 +118,33 @@ impl Listener for Connections {
 
 /// Has a connection end in a reset instead of a close.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Reset(Arc<AtomicBool>);
+pub(crate) struct Reset(Arc<Orders>);
+
+#[derive(Debug, Default)]
+struct Orders {
+    /// End in a reset, whenever it ends.
+    reset: AtomicBool,
+    /// End with the next byte that should be written.
+    at_once: AtomicBool,
+}
 
 impl Reset {
     pub(crate) fn order(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.reset.store(true, Ordering::Relaxed);
+    }
+
+    /// The same, and before anything more is answered. A connection of HTTP/2 would otherwise go on with its other
+    /// calls.
+    pub(crate) fn at_once(&self) {
+        self.order();
+        self.0.at_once.store(true, Ordering::Relaxed);
+    }
+
+    fn is_due(&self) -> io::Result<()> {
+        if self.0.at_once.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Ok(())
     }
 }
 
@@ -146,7 +168,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if !self.reset.0.load(Ordering::Relaxed) {
+        if !self.reset.0.reset.load(Ordering::Relaxed) {
             return;
         }
         let tcp = match &self.stream {
@@ -171,6 +193,7 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.reset.is_due()?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -179,6 +202,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.reset.is_due()?;
         Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
     }
 

@@ -55,11 +55,25 @@ impl Certificates {
 
     /// Shakes hands with the certificate that `switches` ask for.
     pub(crate) fn acceptor(self: Arc<Self>, switches: Arc<Switches>) -> Result<TlsAcceptor, Error> {
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        self.shown(Some(switches), &[])
+    }
+
+    /// Shakes hands with the good certificate, for gRPC, which needs HTTP/2, and for what else is on its port.
+    pub(crate) fn acceptor_of_grpc(self: Arc<Self>) -> Result<TlsAcceptor, Error> {
+        self.shown(None, &[b"h2", b"http/1.1"])
+    }
+
+    fn shown(
+        self: Arc<Self>,
+        switches: Option<Arc<Switches>>,
+        protocols: &[&[u8]],
+    ) -> Result<TlsAcceptor, Error> {
+        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::Tls(error.to_string()))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(Shown { certificates: self, switches }));
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }
@@ -67,14 +81,16 @@ impl Certificates {
 #[derive(Debug)]
 struct Shown {
     certificates: Arc<Certificates>,
-    switches: Arc<Switches>,
+    /// `None` where the certificate is always good.
+    switches: Option<Arc<Switches>>,
 }
 
 impl ResolvesServerCert for Shown {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let certificate = if self.switches.is_on(Fault::TlsWrongHost) {
+        let is_on = |fault| self.switches.as_ref().is_some_and(|switches| switches.is_on(fault));
+        let certificate = if is_on(Fault::TlsWrongHost) {
             &self.certificates.wrong_host
-        } else if self.switches.is_on(Fault::TlsExpired) {
+        } else if is_on(Fault::TlsExpired) {
             &self.certificates.expired
         } else {
             &self.certificates.good

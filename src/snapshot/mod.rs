@@ -4,6 +4,7 @@
 //! published ([`Difference`]), and has the [`DirectoryStore`] publish it. Everything here blocks its thread. It must not
 //! know a SaaS, Kubernetes or C1's service.
 
+mod assembly;
 mod census;
 mod compare;
 mod container;
@@ -15,6 +16,7 @@ mod reader;
 mod rows;
 mod schema;
 mod select;
+mod stats;
 mod store;
 mod sync_id;
 mod writer;
@@ -22,6 +24,7 @@ mod writer;
 #[cfg(test)]
 mod testing;
 
+pub use assembly::AssemblyError;
 pub use compare::{CompareError, Difference, Missing};
 pub use container::Packed;
 pub use owner::{InvalidOwner, Owner};

@@ -6,7 +6,7 @@
 mod error;
 mod grantable;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
@@ -20,6 +20,7 @@ pub use self::error::WriteError;
 use self::grantable::Grantable;
 use super::container::{self, Packed};
 use super::rows::Rows;
+use super::stats::Stats;
 use super::{Snapshot, SyncId, encode, integrity, schema};
 use crate::access::{
     Counts, Entitlement, Grant, Record, Resource, ResourceId, ResourceKind, ResourceType, Trait,
@@ -39,21 +40,9 @@ pub struct SnapshotWriter {
     entitlements: Rows,
     grants: Rows,
     grantable: Grantable,
-    stats: Stats,
+    stats: Stats<&'static str>,
     // After the connection: the file goes last.
     database: TempPath,
-}
-
-/// What the row of the run says of its content.
-#[derive(Debug, Default, serde::Serialize)]
-struct Stats {
-    resource_types: u64,
-    resources: u64,
-    entitlements: u64,
-    grants: u64,
-    resources_by_resource_type: BTreeMap<&'static str, u64>,
-    entitlements_by_resource_type: BTreeMap<&'static str, u64>,
-    grants_by_resource_type: BTreeMap<&'static str, u64>,
 }
 
 impl SnapshotWriter {
@@ -235,8 +224,7 @@ impl SnapshotWriter {
     }
 
     fn write_run(&self, ended_at: Timestamp) -> rusqlite::Result<()> {
-        let stats = serde_json::to_string(&self.stats)
-            .map_err(|source| rusqlite::Error::ToSqlConversionFailure(source.into()))?;
+        let stats = self.stats.to_json()?;
         // The ingest_ columns stay empty: they say that the SDK's own checks were run.
         self.connection.execute(
             "insert into v1_sync_runs

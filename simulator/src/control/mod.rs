@@ -2,6 +2,7 @@
 //!
 //! There is no authentication here; listen on the loopback interface.
 
+mod c1;
 mod planetscale;
 mod scalr;
 mod switches;
@@ -17,6 +18,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::c1::C1;
 use crate::error::Error;
 use crate::planetscale::PlanetScale;
 use crate::scalr::Scalr;
@@ -42,10 +44,11 @@ impl ControlServer {
         listen: SocketAddr,
         scalr: Option<Scalr>,
         planetscale: Option<PlanetScale>,
+        c1: Option<C1>,
     ) -> Result<Self, Error> {
         let bound = Bound::to(listen).await?;
         let base_url = bound.origin();
-        Ok(Self { base_url, server: bound.serve(router(scalr, planetscale), None) })
+        Ok(Self { base_url, server: bound.serve(router(scalr, planetscale, c1), None) })
     }
 
     /// The origin, such as `http://127.0.0.1:8180`.
@@ -75,7 +78,7 @@ struct Both<S, P> {
     planetscale: Option<P>,
 }
 
-fn router(scalr: Option<Scalr>, planetscale: Option<PlanetScale>) -> Router {
+fn router(scalr: Option<Scalr>, planetscale: Option<PlanetScale>, c1: Option<C1>) -> Router {
     let mut router = Router::new()
         .route("/_simulator", get(async || ENDPOINTS))
         .route("/_simulator/stats", get(stats).delete(reset_stats))
@@ -89,6 +92,9 @@ fn router(scalr: Option<Scalr>, planetscale: Option<PlanetScale>) -> Router {
     if let Some(planetscale) = planetscale {
         router = router.nest("/_simulator/planetscale", switches::router(planetscale.clone()));
         router = router.merge(planetscale::router(planetscale));
+    }
+    if let Some(c1) = c1 {
+        router = router.merge(c1::router(c1));
     }
     router
         .fallback(async || refusal(StatusCode::NOT_FOUND, "no such path; GET /_simulator lists them"))
@@ -166,8 +172,12 @@ impl IntoResponse for Error {
         let status = match self {
             Self::Unknown { .. } => StatusCode::NOT_FOUND,
             Self::Exists { .. } | Self::Senseless { .. } => StatusCode::CONFLICT,
-            Self::PlanetScaleTokenForm | Self::ScalrTokenForm | Self::Empty(_) => StatusCode::BAD_REQUEST,
-            Self::Listen { .. } | Self::Tls(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::PlanetScaleTokenForm | Self::ScalrTokenForm | Self::Empty(_) | Self::C1ClientName(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Listen { .. } | Self::Tls(_) | Self::Key(_) | Self::TimedOut { .. } => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         };
         refusal(status, &self.to_string())
     }

@@ -6,17 +6,16 @@
 
 pub(crate) mod answers;
 pub(crate) mod document;
+mod named;
 pub(crate) mod pages;
 pub(crate) mod people;
 mod switches;
 
 use std::fmt;
-use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use crate::error::Error;
-
+pub(crate) use named::faults;
 pub use people::{LONG_NAME_TAIL, UNKNOWN_ROLE, UNKNOWN_STATUS, is_one_of_a_few};
 pub(crate) use switches::{Asked, Switches};
 pub use switches::{Extent, SwitchedOn};
@@ -45,32 +44,10 @@ impl fmt::Display for Vendor {
     }
 }
 
-macro_rules! faults {
-    ($( $(#[doc = $doc:literal])+ $name:literal $variant:ident, )+) => {
-        /// Something that a simulated server can be made to do wrong.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Fault { $( $(#[doc = $doc])+ $variant, )+ }
-
-        impl Fault {
-            /// Every fault there is.
-            pub const ALL: &'static [Fault] = &[$(Self::$variant,)+];
-
-            /// The name by which it is switched on.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)+ }
-            }
-
-            /// What it does, in a sentence.
-            #[must_use]
-            pub fn does(self) -> &'static str {
-                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
-            }
-        }
-    };
-}
-
 faults! {
+    /// Something that a simulated server can be made to do wrong.
+    Fault:
+
     /// The listing answers 500 once.
     "http-500-once" Http500Once,
     /// The listing answers 503 with the HTML page of a proxy.
@@ -162,27 +139,6 @@ impl Fault {
     #[must_use]
     pub fn is_of_tls(self) -> bool {
         matches!(self, Self::TlsWrongHost | Self::TlsExpired)
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Fault {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        let mut all = Self::ALL.iter();
-        all.find(|fault| fault.name() == name).copied().ok_or_else(|| Error::unknown("fault", name))
-    }
-}
-
-impl Serialize for Fault {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 

@@ -19,7 +19,8 @@ async fn start() -> Servers {
     let scalr = ScalrSimulator::start(ScalrConfig::default()).await.unwrap();
     let planetscale = PlanetScaleSimulator::start(PlanetScaleConfig::default()).await.unwrap();
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let control = ControlServer::start(listen, Some(scalr.clone()), Some(planetscale.clone())).await.unwrap();
+    let control =
+        ControlServer::start(listen, Some(scalr.clone()), Some(planetscale.clone()), None).await.unwrap();
     Servers { scalr, planetscale, control }
 }
 
@@ -150,7 +151,7 @@ async fn a_wrong_request_is_refused_in_a_sentence() {
 #[tokio::test]
 async fn a_simulator_that_does_not_run_has_no_control_paths() {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let control = ControlServer::start(listen, None, None).await.unwrap();
+    let control = ControlServer::start(listen, None, None, None).await.unwrap();
     let answer = send("POST", control.base_url(), "/_simulator/scalr/users", None, "").await;
     assert_eq!(answer.status, 404);
     assert_eq!(send("GET", control.base_url(), "/_simulator/counts", None, "").await.json(), json!({}));

@@ -350,7 +350,8 @@ async fn faults_are_switched_and_listed_over_http() {
     let scalr = ScalrSimulator::start(ScalrConfig::default()).await.unwrap();
     let planetscale = PlanetScaleSimulator::start(PlanetScaleConfig::default()).await.unwrap();
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let control = ControlServer::start(listen, Some(scalr.clone()), Some(planetscale.clone())).await.unwrap();
+    let control =
+        ControlServer::start(listen, Some(scalr.clone()), Some(planetscale.clone()), None).await.unwrap();
     let ask = |method: &'static str, path: &str, body: &'static str| {
         let path = format!("/_simulator{path}");
         let origin = control.base_url().to_owned();

@@ -1,3 +1,5 @@
+use rusqlite::Connection;
+
 use super::*;
 use crate::access::Record;
 use crate::snapshot::testing::{small_account, started_at, sync_id, user, write};
