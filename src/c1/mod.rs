@@ -4,6 +4,7 @@
 
 mod asset;
 mod channel;
+mod code;
 mod credentials;
 mod error;
 mod finish;

@@ -195,10 +195,8 @@ impl<K: Kind> FromManifests<K> {
             }
         };
         // Whoever wrote the manifests chose the host.
-        let origin = object.origin().map_err(|error| Failure::config(&error, &inputs::place(object)))?;
-        let hosts = HostPolicy::new(origin.host_str())
-            .map_err(|error| Failure::config(&error.into(), &inputs::place(object)))?
-            .with_loopback(true);
+        let hosts = object.origin().and_then(|origin| Ok(HostPolicy::of_origin(&origin)?));
+        let hosts = hosts.map_err(|error| Failure::config(&error, &inputs::place(object)))?;
         let upstream = ClientOptions { allowances: self.allowances.clone(), ..ClientOptions::new(hosts) };
         inputs::connect(object, token, ca_bundle, upstream)
     }

@@ -8,25 +8,29 @@ mod progress;
 mod report;
 mod results;
 mod snapshot;
+mod standalone;
+mod stop;
 mod sync;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::telemetry::{self, LogFormat};
+use standalone::{PlanetScaleFlags, ScalrFlags, Standalone};
+use stop::{cancelled_by_signal, signals};
 
 /// Reads who has access to Scalr accounts and PlanetScale organizations, and keeps it as Baton snapshots.
 #[derive(Debug, Parser)]
 #[command(name = "connector-operator", version, propagate_version = true)]
 struct Arguments {
     /// What to log: off, error, warn, info, debug, trace, or per module as in info,kube=warn. Commands other than
-    /// run log only warnings where this is not given.
+    /// run, scalr and planetscale log only warnings where this is not given.
     #[arg(long, global = true, env = "CONNECTOR_LOG_LEVEL", value_name = "LEVEL")]
     log_level: Option<String>,
-    /// How to log.
-    #[arg(long, global = true, env = "CONNECTOR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Console)]
-    log_format: LogFormat,
+    /// How to log; console where this is not given.
+    #[arg(long, global = true, env = "CONNECTOR_LOG_FORMAT", value_enum)]
+    log_format: Option<LogFormat>,
     #[command(subcommand)]
     command: Command,
 }
@@ -37,6 +41,12 @@ enum Command {
     Run(operator::Run),
     /// Reads once what connectors in YAML files describe, without a cluster
     Sync(sync::Sync),
+    /// Runs the Scalr connector by itself, set by BATON_* variables, without a cluster
+    #[command(after_help = standalone::EXIT_CODES)]
+    Scalr(Standalone<ScalrFlags>),
+    /// Runs the PlanetScale connector by itself, set by BATON_* variables, without a cluster
+    #[command(after_help = standalone::EXIT_CODES)]
+    Planetscale(Standalone<PlanetScaleFlags>),
     /// Looks at stored snapshots
     #[command(subcommand)]
     Snapshot(snapshot::Snapshot),
@@ -61,19 +71,41 @@ const OF_OTHERS: &str = "warn,connector_operator::sync::run=off";
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let usual = if matches!(arguments.command, Command::Run(_)) { "info" } else { OF_OTHERS };
-    telemetry::init(arguments.log_level.as_deref().unwrap_or(usual), arguments.log_format);
-    let done = match arguments.command {
-        Command::Run(run) => run.execute().map(|()| ExitCode::SUCCESS),
-        Command::Sync(sync) => sync.execute(),
-        Command::Snapshot(snapshot) => snapshot.execute().map(|()| ExitCode::SUCCESS),
-        Command::Crds(crds) => crds.execute().map(|()| ExitCode::SUCCESS),
-    };
-    done.unwrap_or_else(|error| {
+    let matches = standalone::prepare(Arguments::command()).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    arguments.execute().unwrap_or_else(|error| {
         report::error(&error.to_string());
         ExitCode::FAILURE
     })
+}
+
+impl Arguments {
+    fn execute(self) -> Result<ExitCode, Failed> {
+        let Self { log_level, log_format, command } = self;
+        let logged = |usual: &str| {
+            telemetry::init(log_level.as_deref().unwrap_or(usual), log_format.unwrap_or(LogFormat::Console));
+        };
+        match command {
+            Command::Run(run) => {
+                logged("info");
+                run.execute().map(|()| ExitCode::SUCCESS)
+            }
+            Command::Sync(sync) => {
+                logged(OF_OTHERS);
+                sync.execute()
+            }
+            Command::Scalr(scalr) => scalr.execute(log_level.as_deref(), log_format),
+            Command::Planetscale(planetscale) => planetscale.execute(log_level.as_deref(), log_format),
+            Command::Snapshot(snapshot) => {
+                logged(OF_OTHERS);
+                snapshot.execute().map(|()| ExitCode::SUCCESS)
+            }
+            Command::Crds(crds) => {
+                logged(OF_OTHERS);
+                crds.execute().map(|()| ExitCode::SUCCESS)
+            }
+        }
+    }
 }
 
 /// The runtime of a command.

@@ -24,7 +24,7 @@ use crate::snapshot::DirectoryStore;
 use crate::sync::{ObjectKey, Queue, Snapshots};
 
 use super::asking::Asking;
-use super::{Failed, runtime};
+use super::{Failed, runtime, signals};
 
 /// How long a stop may take before the program ends all the same; the chart's grace is longer.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
@@ -265,16 +265,4 @@ async fn kubernetes() -> Result<Client, Failed> {
 
 async fn listen(flag: &str, address: SocketAddr) -> Result<TcpListener, Failed> {
     Ok(TcpListener::bind(address).await.map_err(|error| format!("{flag} {address}: {error}"))?)
-}
-
-/// Resolves at SIGTERM or Ctrl-C.
-fn signals() -> Result<impl Future<Output = ()>, Failed> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }

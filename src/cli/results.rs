@@ -1,4 +1,5 @@
-//! What `sync` prints: the tables that kubectl would, or JSON.
+//! What a run's end looks like to a person and to a program; and what `sync` prints of several: the tables that kubectl
+//! would, or JSON.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +9,30 @@ use crate::access::{Counts, in_words};
 use crate::api::{ChangeStatus, Class, Phase, Reason};
 use crate::sync::{Ended, Outcome};
 
-use super::sync::Scope;
 use super::{Failed, report};
+
+/// The heading and the cell of the column that says which account it is, once the counts are known.
+pub(super) type Scope = Box<dyn Fn(&Counts) -> (&'static str, String) + Send>;
 
 /// What came of one connector.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct SyncResult {
     kind: &'static str,
     namespace: String,
     name: String,
+    #[serde(flatten)]
+    run: RunResult,
+}
+
+/// What came of one run.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RunResult {
     status: Phase,
     #[serde(skip)]
     scope: (&'static str, String),
+    #[serde(skip)]
+    failed: Option<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     message: String,
@@ -41,19 +53,22 @@ struct Written {
 }
 
 impl SyncResult {
-    pub(super) fn new(
-        kind: &'static str,
-        namespace: String,
-        name: String,
-        scope: &Scope,
-        outcome: Option<Outcome>,
-    ) -> Self {
+    pub(super) fn new(kind: &'static str, namespace: String, name: String, run: RunResult) -> Self {
+        Self { kind, namespace, name, run }
+    }
+
+    pub(super) fn is_success(&self) -> bool {
+        self.run.is_success()
+    }
+}
+
+impl RunResult {
+    /// What came of a run, whose scope is `scope` once the counts are known. No outcome is that of a cancelled one.
+    pub(super) fn new(scope: &Scope, outcome: Option<Outcome>) -> Self {
         let mut result = Self {
-            kind,
-            namespace,
-            name,
             status: Phase::Error,
             scope: scope(&Counts::new()),
+            failed: None,
             reason: None,
             message: "The run was cancelled.".to_owned(),
             counts: Counts::new(),
@@ -78,7 +93,7 @@ impl SyncResult {
             Ok(Ended::Held(held)) => {
                 result.status = Phase::Held;
                 let whys = held.removals.iter().map(|removal| removal.why.into());
-                result.reason = Some(Reason::of_hold(whys).as_str());
+                result.failed = Some(Reason::of_hold(whys));
                 result.scope = scope(&held.counts);
                 result.message = held.message;
                 result.counts = held.counts;
@@ -86,15 +101,49 @@ impl SyncResult {
             Err(failure) => {
                 let waits = failure.reason.class() == Some(Class::WaitForSecret);
                 result.status = if waits { Phase::Pending } else { Phase::Error };
-                result.reason = Some(failure.reason.as_str());
+                result.failed = Some(failure.reason);
                 result.message = failure.message;
             }
         }
+        result.reason = result.failed.map(Reason::as_str);
         result
     }
 
     pub(super) fn is_success(&self) -> bool {
         self.snapshot.is_some()
+    }
+
+    /// Why it published nothing; `None` also where it was cancelled.
+    pub(super) fn reason(&self) -> Option<Reason> {
+        self.failed
+    }
+
+    /// The sentence for people.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Only what `is_wanted` of the counts, by their names, is told of.
+    pub(super) fn keep_counts(&mut self, is_wanted: impl Fn(&str) -> bool) {
+        self.counts.retain(|name, _| is_wanted(name));
+    }
+
+    /// The headings of [`RunResult::row`].
+    pub(super) fn headings(&self) -> [&'static str; 6] {
+        ["STATUS", self.scope.0, "USERS", "GRANTS", "TOOK", "SIZE"]
+    }
+
+    /// A line of a table.
+    pub(super) fn row(&self) -> [String; 6] {
+        let count = |scope: &str| self.counts.get(scope).map_or_else(String::new, u64::to_string);
+        [
+            self.status.to_string(),
+            self.scope.1.clone(),
+            count("users"),
+            count("grants"),
+            format!("{:.1}s", self.seconds),
+            self.snapshot.as_ref().map_or_else(String::new, |written| report::bytes(written.size)),
+        ]
     }
 }
 
@@ -102,34 +151,26 @@ impl SyncResult {
 pub(super) fn print_tables(results: &[SyncResult]) -> Result<(), Failed> {
     let mut kinds: BTreeMap<(&str, &str), Vec<&SyncResult>> = BTreeMap::new();
     for result in results {
-        kinds.entry((result.kind, result.scope.0)).or_default().push(result);
+        kinds.entry((result.kind, result.run.scope.0)).or_default().push(result);
     }
-    for (index, ((_, scope), results)) in kinds.iter().rev().enumerate() {
+    for (index, results) in kinds.values().rev().enumerate() {
         if index > 0 {
             report::text("\n")?;
         }
-        let headings = ["NAMESPACE", "NAME", "STATUS", scope, "USERS", "GRANTS", "TOOK", "SIZE"];
+        let of_run = results.first().map(|first| first.run.headings()).unwrap_or_default();
+        let headings: Vec<&str> = ["NAMESPACE", "NAME"].into_iter().chain(of_run).collect();
         let rows: Vec<Vec<String>> = results.iter().map(|result| row(result)).collect();
         report::table(&headings, &rows)?;
     }
     for result in results.iter().filter(|result| !result.is_success()) {
-        report::error(&format!("{} {}/{}: {}", result.kind, result.namespace, result.name, result.message));
+        let SyncResult { kind, namespace, name, run } = result;
+        report::error(&format!("{kind} {namespace}/{name}: {}", run.message));
     }
     Ok(())
 }
 
 fn row(result: &SyncResult) -> Vec<String> {
-    let count = |scope: &str| result.counts.get(scope).map_or_else(String::new, u64::to_string);
-    vec![
-        result.namespace.clone(),
-        result.name.clone(),
-        result.status.to_string(),
-        result.scope.1.clone(),
-        count("users"),
-        count("grants"),
-        format!("{:.1}s", result.seconds),
-        result.snapshot.as_ref().map_or_else(String::new, |written| report::bytes(written.size)),
-    ]
+    [result.namespace.clone(), result.name.clone()].into_iter().chain(result.run.row()).collect()
 }
 
 #[cfg(test)]
@@ -165,8 +206,8 @@ mod tests {
         };
         let scope: Scope =
             Box::new(|counts| ("ORGS", counts.get("organizations").copied().unwrap_or(0).to_string()));
-        let result =
-            SyncResult::new("PlanetScaleConnector", "identity".into(), "all".into(), &scope, Some(outcome));
+        let run = RunResult::new(&scope, Some(outcome));
+        let result = SyncResult::new("PlanetScaleConnector", "identity".into(), "all".into(), run);
         assert!(!result.is_success());
         assert_eq!(row(&result), ["identity", "all", "Held", "2", "12", "", "0.0s", ""]);
         let json = serde_json::to_value(&result).unwrap();

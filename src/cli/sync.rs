@@ -7,22 +7,18 @@ use std::time::Duration;
 
 use clap::Args;
 use futures::StreamExt;
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::guard::Limits;
-use crate::api::Trigger;
 use crate::connectors::http::Allowances;
 use crate::controller::{Defaults, Timing};
 use crate::kinds::{self, Kind, Visitor};
-use crate::snapshot::SyncId;
 use crate::sync::{OneFile, Outcome, Plan, Source, run};
 
 use super::asking::Asking;
 use super::manifests::{Document, FromManifests, ManifestError, Manifests, full_name};
 use super::progress::Bars;
-use super::results::{self, SyncResult};
-use super::{Failed, Output, runtime};
+use super::results::{self, RunResult, Scope, SyncResult};
+use super::{Failed, Output, cancelled_by_signal, runtime};
 
 /// Connectors that are read at once.
 const AT_ONCE: usize = 4;
@@ -57,9 +53,6 @@ struct Job {
     source: Box<dyn Source>,
 }
 
-/// The heading and the cell of the column that says which account it is, once the counts are known.
-pub(super) type Scope = Box<dyn Fn(&crate::access::Counts) -> (&'static str, String) + Send>;
-
 impl Sync {
     pub(super) fn execute(self) -> Result<ExitCode, Failed> {
         let manifests = Arc::new(Manifests::read(&self.files)?);
@@ -68,7 +61,8 @@ impl Sync {
         let jobs = jobs.collect::<Result<Vec<Job>, ManifestError>>()?;
         std::fs::create_dir_all(&self.out)
             .map_err(|error| format!("--out {}: {error}", self.out.display()))?;
-        let results = runtime()?.block_on(read_all(jobs, &self.out));
+        let read = async { Ok::<_, Failed>(read_all(jobs, &self.out, cancelled_by_signal()?).await) };
+        let results = runtime()?.block_on(read)?;
         let all_read = results.iter().all(SyncResult::is_success);
         match self.output {
             Output::Table => results::print_tables(&results)?,
@@ -78,18 +72,10 @@ impl Sync {
     }
 }
 
-async fn read_all(jobs: Vec<Job>, out: &Path) -> Vec<SyncResult> {
-    let (bars, cancel) = (Bars::new(), CancellationToken::new());
-    let interrupted = cancel.clone();
-    let listening = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            interrupted.cancel();
-        }
-    });
+async fn read_all(jobs: Vec<Job>, out: &Path, cancel: CancellationToken) -> Vec<SyncResult> {
+    let bars = Bars::new();
     let reading = futures::stream::iter(jobs).map(|job| read(job, out, &bars, cancel.clone()));
-    let results = reading.buffered(AT_ONCE).collect().await;
-    listening.abort();
-    results
+    reading.buffered(AT_ONCE).collect().await
 }
 
 async fn read(job: Job, out: &Path, bars: &Bars, cancel: CancellationToken) -> SyncResult {
@@ -98,21 +84,11 @@ async fn read(job: Job, out: &Path, bars: &Bars, cancel: CancellationToken) -> S
     let file = format!("{}-{}-{}.c1z", job.kind.to_lowercase(), job.namespace, job.name);
     // Beside the file, so that a large snapshot needs no room elsewhere.
     let destination = Arc::new(OneFile::new(out.join(file), out.to_owned()));
-    let plan = Plan {
-        id: SyncId::new(Timestamp::now()),
-        generation: 0,
-        trigger: Trigger::Requested,
-        requested_at: None,
-        timeout: job.timeout,
-        scratch: out.to_owned(),
-        limits: Limits::default(),
-        before: None,
-        approved: None,
-    };
+    let plan = Plan::once(job.timeout, out.to_owned());
     let watch = |progress| bar.follow(progress);
     let outcome: Option<Outcome> = run(plan, job.source.as_ref(), destination, watch, cancel).await;
     bar.finish();
-    SyncResult::new(job.kind, job.namespace, job.name, &job.scope, outcome)
+    SyncResult::new(job.kind, job.namespace, job.name, RunResult::new(&job.scope, outcome))
 }
 
 fn job(

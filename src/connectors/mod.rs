@@ -34,6 +34,12 @@ pub trait Connector: Send + Sync {
     /// Whatever keeps the reading from being complete, as one sentence that names the host and the request.
     async fn read(&self, records: &RecordSender) -> Result<Upstream, ReadError>;
 
+    /// Asks upstream, with its first request alone, whether the credential works.
+    ///
+    /// # Errors
+    /// Whatever keeps it from working, as [`Connector::read`] would fail with it.
+    async fn validate(&self) -> Result<(), ReadError>;
+
     /// What the people it reads are counted by.
     fn scoping(&self) -> Scoping;
 

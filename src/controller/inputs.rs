@@ -13,7 +13,7 @@ use crate::api::{CaBundleKind, CaBundleRef, Reason};
 use crate::connectors::Connector;
 use crate::connectors::http::ClientOptions;
 use crate::kinds::Kind;
-use crate::sync::{Credential, Failure, Opened, SecretSeen, Source};
+use crate::sync::{Credential, Failure, Opened, SecretSeen, Settings, Source};
 
 /// Reads what one object's run needs from Kubernetes.
 pub struct Inputs<K> {
@@ -139,7 +139,7 @@ pub fn connect<K: Kind>(
 /// Where a person finds the credential of `object`.
 pub fn place<K: Kind>(object: &K) -> Credential {
     let place = format!("key {} of Secret {}", object.credential_key(), object.credential_ref().name);
-    Credential { name: K::CREDENTIAL, place }
+    Credential { name: K::CREDENTIAL, place, settings: Settings::Spec }
 }
 
 /// The Secret that `object` names is not `here`.

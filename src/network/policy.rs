@@ -38,6 +38,14 @@ impl HostPolicy {
         Ok(policy)
     }
 
+    /// The one host of `origin`, where whoever runs the program has named it: this machine too, and there also without TLS.
+    ///
+    /// # Errors
+    /// [`AddressError::HostPattern`] where its host is none.
+    pub fn of_origin(origin: &Url) -> Result<Self, AddressError> {
+        Ok(Self::new(origin.host_str())?.with_loopback(true))
+    }
+
     /// The same, where `allowed` says whether the machine itself (`localhost`, `127.0.0.0/8`, `::1`) is a host to
     /// send tokens to, also by plain http. For demonstrations and tests.
     #[must_use]

@@ -1,10 +1,12 @@
 //! What the operator says over HTTP: health, readiness, metrics, and the snapshots to those on its own machine.
 
+mod health;
 mod http;
 mod metrics;
 mod objects;
 mod snapshots;
 
+pub use health::{Health, Probe, serve_health};
 pub use http::{Readiness, serve};
 pub use metrics::Metrics;
 pub use objects::UnderWay;

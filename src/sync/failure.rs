@@ -9,7 +9,7 @@ use crate::connectors::{ConfigError, ReadError};
 use crate::network::AddressError;
 use crate::snapshot::StoreError;
 
-use super::PublishError;
+use super::{PublishError, Settings};
 
 /// Why a run published nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Credential {
     pub name: &'static str,
     /// Where it is kept, such as `key api-token of Secret scalr-acme`.
     pub place: String,
+    /// Where everything else is set.
+    pub settings: Settings,
 }
 
 impl fmt::Display for Credential {
@@ -47,27 +49,21 @@ impl Failure {
 
     /// A setting that no request could succeed with.
     pub fn config(error: &ConfigError, credential: &Credential) -> Self {
+        let settings = credential.settings;
         let (reason, remedy) = match error {
             ConfigError::Credential { .. } => (Reason::CredentialMalformed, format!("Correct {credential}.")),
-            ConfigError::Setting { .. } => (Reason::InvalidSpec, "Correct it in the spec.".to_owned()),
+            ConfigError::Setting { .. } => (Reason::InvalidSpec, settings.correct().to_owned()),
             ConfigError::Address(AddressError::HostPattern { .. }) => {
                 (Reason::InvalidSpec, "Correct the operator's --allow-upstream-host.".to_owned())
             }
             ConfigError::Address(AddressError::Invalid { .. }) => {
-                (Reason::InvalidSpec, "Correct the address in the spec.".to_owned())
+                (Reason::InvalidSpec, settings.correct_address().to_owned())
             }
-            ConfigError::Address(AddressError::HostNotAllowed { host }) => (
-                Reason::HostNotAllowed,
-                format!(
-                    "Correct the address, or have the cluster's administrator allow it with --allow-upstream-host={host}."
-                ),
-            ),
-            ConfigError::CaBundle(_) => {
-                (Reason::CaBundleInvalid, "Put PEM certificates into what spec.caBundleRef names.".to_owned())
+            ConfigError::Address(AddressError::HostNotAllowed { host }) => {
+                (Reason::HostNotAllowed, settings.allow(host))
             }
-            ConfigError::Client(_) => {
-                (Reason::InvalidSpec, "Check the proxy settings of the operator.".to_owned())
-            }
+            ConfigError::CaBundle(_) => (Reason::CaBundleInvalid, settings.correct_ca_bundle().to_owned()),
+            ConfigError::Client(_) => (Reason::InvalidSpec, settings.correct_proxy().to_owned()),
         };
         Self::new(reason, sentence(&error.to_string(), &remedy))
     }
@@ -167,14 +163,10 @@ fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
         ReadError::Unreachable { .. } => {
             (Reason::Unreachable, format!("Check the address, DNS, proxy and network policy. {STAYS}"))
         }
-        ReadError::AddressRefused { .. } => (
-            Reason::HostNotAllowed,
-            "Correct the address; a private one must be allowed by name with --allow-upstream-host."
-                .to_owned(),
-        ),
-        ReadError::Tls { .. } => {
-            (Reason::TlsFailed, "For a private CA, name its certificates in spec.caBundleRef.".to_owned())
+        ReadError::AddressRefused { .. } => {
+            (Reason::HostNotAllowed, credential.settings.allow_address().to_owned())
         }
+        ReadError::Tls { .. } => (Reason::TlsFailed, credential.settings.trust().to_owned()),
         ReadError::RateLimited { .. } => (Reason::RateLimited, STAYS.to_owned()),
         ReadError::Upstream { .. } => (Reason::UpstreamError, STAYS.to_owned()),
         ReadError::UnexpectedResponse { .. } => (
@@ -235,6 +227,11 @@ mod tests {
     use super::*;
     use crate::api::Class;
 
+    fn credential() -> Credential {
+        let place = "key api-token of Secret acme".to_owned();
+        Credential { name: "API token", place, settings: Settings::Spec }
+    }
+
     #[rstest]
     #[case(ReadError::AccountNotFound("x".to_owned()), Reason::AccountNotFound, "belongs to it")]
     #[case(ReadError::AccountAmbiguous("x".to_owned()), Reason::AccountAmbiguous, "address")]
@@ -246,7 +243,7 @@ mod tests {
         #[case] reason: Reason,
         #[case] remedy: &str,
     ) {
-        let credential = Credential { name: "API token", place: "key api-token of Secret acme".to_owned() };
+        let credential = credential();
         let failure = Failure::read(&error, &credential);
         assert_eq!((failure.reason, reason.class()), (reason, Some(Class::WaitForChange)));
         assert!(failure.message.contains(remedy), "{}", failure.message);
@@ -255,7 +252,7 @@ mod tests {
 
     #[test]
     fn an_organization_that_went_is_read_without_the_next_time() {
-        let credential = Credential { name: "API token", place: "key api-token of Secret acme".to_owned() };
+        let credential = credential();
         let failure = Failure::read(&ReadError::OrganizationGone("it went".to_owned()), &credential);
         assert_eq!(failure.reason.class(), Some(Class::Retry));
         assert!(failure.message.contains("the next run reads without it"), "{}", failure.message);

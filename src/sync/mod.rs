@@ -4,16 +4,20 @@
 mod baseline;
 mod confirm;
 mod failure;
+mod one_file;
 mod outcome;
 mod queue;
 mod reading;
 mod run;
+mod settings;
 mod snapshots;
 mod verdict;
 
 pub use baseline::{Baseline, Known, PublishedBefore};
 pub use failure::{Credential, Failure};
+pub use one_file::OneFile;
 pub use outcome::{Ended, Held, Outcome, Published, SecretSeen};
 pub use queue::{Class, CredentialKey, Job, NewRun, ObjectKey, Queue, RunView};
 pub use run::{Opened, Plan, Source, run};
-pub use snapshots::{Destination, Holds, OneFile, OwnSnapshots, Place, PublishError, Snapshots};
+pub use settings::Settings;
+pub use snapshots::{Destination, Holds, OwnSnapshots, Place, PublishError, Snapshots};

@@ -18,7 +18,7 @@ use crate::snapshot::{StoreError, SyncId};
 
 use super::reading::{Reader, Reading};
 use super::verdict::{self, Rules};
-use super::{Credential, Destination, Ended, Failure, Outcome, PublishError, PublishedBefore, SecretSeen};
+use super::{Credential, Destination, Ended, Failure, Outcome, PublishError, PublishedBefore, SecretSeen, Settings};
 
 /// What to run, and why.
 #[derive(Debug, Clone)]
@@ -41,6 +41,23 @@ pub struct Plan {
     pub before: Option<PublishedBefore>,
     /// The id of a held run whose removals a person has approved.
     pub approved: Option<String>,
+}
+
+impl Plan {
+    /// The plan of a run that a person asks for by a command, with nothing remembered of runs before.
+    pub fn once(timeout: Duration, scratch: PathBuf) -> Self {
+        Self {
+            id: SyncId::new(Timestamp::now()),
+            generation: 0,
+            trigger: Trigger::Requested,
+            requested_at: None,
+            timeout,
+            scratch,
+            limits: Limits::default(),
+            before: None,
+            approved: None,
+        }
+    }
 }
 
 /// Where a run gets its connector from, when it starts: this is where its Secret is read.
@@ -89,10 +106,11 @@ pub async fn run(
                 read = timeout_at(deadline, reader.read()) => match read {
                     Ok(Ok(reading)) => {
                         let rules = rules(&plan, connector.as_ref());
-                        conclude(&plan, reading, rules, Arc::clone(&destination), deadline, cancel).await?
+                        let late = timed_out(plan.timeout, credential.settings);
+                        conclude(reading, rules, Arc::clone(&destination), deadline, late, cancel).await?
                     }
                     Ok(Err(failure)) => Err(failure),
-                    Err(_) => Err(timed_out(plan.timeout)),
+                    Err(_) => Err(timed_out(plan.timeout, credential.settings)),
                 },
                 () = cancel.cancelled() => return None,
             };
@@ -138,13 +156,14 @@ fn rules(plan: &Plan, connector: &dyn Connector) -> Rules {
     }
 }
 
-/// Publishes or holds what was read. `None` when the run was cancelled before.
+/// Publishes or holds what was read; `late` is what it is called when that is not done by `deadline`. `None` when the
+/// run was cancelled before.
 async fn conclude(
-    plan: &Plan,
     reading: Reading,
     rules: Rules,
     destination: Arc<dyn Destination>,
     deadline: Instant,
+    late: Failure,
     cancel: CancellationToken,
 ) -> Option<Result<Ended, Failure>> {
     let cancelled = cancel.clone();
@@ -155,7 +174,7 @@ async fn conclude(
     match concluding.await {
         Ok(Ok(ended)) => Some(Ok(ended)),
         Ok(Err(PublishError::Store(StoreError::CalledOff))) if cancel.is_cancelled() => None,
-        Ok(Err(PublishError::Store(StoreError::CalledOff))) => Some(Err(timed_out(plan.timeout))),
+        Ok(Err(PublishError::Store(StoreError::CalledOff))) => Some(Err(late)),
         Ok(Err(error)) => Some(Err(Failure::publish(&error))),
         Err(panic) => Some(Err(Failure::snapshot("publishing the snapshot", &panic))),
     }
@@ -172,14 +191,8 @@ fn not_opened() -> Opened {
     Opened { secret: SecretSeen::Unread, connector: Err(Failure::new(Reason::KubernetesError, message)) }
 }
 
-fn timed_out(timeout: Duration) -> Failure {
-    let seconds = timeout.as_secs();
-    Failure::new(
-        Reason::TimedOut,
-        format!(
-            "The run took longer than the {seconds} s that spec.timeout allows. Set a longer spec.timeout."
-        ),
-    )
+fn timed_out(timeout: Duration, settings: Settings) -> Failure {
+    Failure::new(Reason::TimedOut, settings.timed_out(timeout.as_secs()))
 }
 
 #[cfg(test)]

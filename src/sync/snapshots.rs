@@ -1,13 +1,12 @@
-//! Where a complete run's snapshot goes: the operator's store, or one file.
+//! Where a complete run's snapshot goes, and the operator's store as such a place.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use crate::access::guard::ScopeCounts;
 use crate::snapshot::{
-    CompareError, DirectoryStore, Finished, Latest, Owner, ReadError, Receipt, Replaces, Snapshot,
+    CompareError, DirectoryStore, Finished, Latest, Owner, ReadError, Receipt, Replaces, SelectError,
     StoreError, WriteError,
 };
 
@@ -22,6 +21,12 @@ pub enum PublishError {
     /// The store did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It could not be cut down to what is wanted of it.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// What was cut down could not be opened again.
+    #[error(transparent)]
+    Reopen(#[from] ReadError),
     /// It could not be compared.
     #[error("comparing it with the one before: {0}")]
     Compare(#[from] CompareError),
@@ -216,63 +221,7 @@ impl Destination for OwnSnapshots {
     }
 }
 
-/// One file, which a later run replaces. Whoever runs it looks at what it prints: nothing is held.
-#[derive(Debug, Clone)]
-pub struct OneFile {
-    path: PathBuf,
-    scratch: PathBuf,
-}
-
-impl OneFile {
-    /// The file `path`; scratch files go to `scratch`.
-    pub fn new(path: PathBuf, scratch: PathBuf) -> Self {
-        Self { path, scratch }
-    }
-}
-
-impl Destination for OneFile {
-    /// The file that is there; what is no snapshot is merely replaced.
-    fn baseline(&self, before: Option<&PublishedBefore>) -> Result<Baseline, PublishError> {
-        match Snapshot::open(&self.path, &self.scratch) {
-            Ok(snapshot) => {
-                let known = Known::Snapshot { snapshot: Box::new(snapshot), account_id: None };
-                Ok(Baseline { known, replaces: Replaces::Anything })
-            }
-            Err(ReadError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => self.lost(before),
-            Err(error) if error.is_of_the_content() => self.lost(before),
-            Err(error) => Err(StoreError::from(error).into()),
-        }
-    }
-
-    fn lost(&self, _: Option<&PublishedBefore>) -> Result<Baseline, PublishError> {
-        Ok(Baseline { known: Known::Nothing, replaces: Replaces::Anything })
-    }
-
-    fn has_published(&self) -> bool {
-        self.path.exists()
-    }
-
-    fn holds(&self) -> Option<Holds<'_>> {
-        None
-    }
-
-    fn publish(
-        &self,
-        finished: &Finished,
-        _: Receipt,
-        called_off: &dyn Fn() -> bool,
-    ) -> Result<Place, PublishError> {
-        if called_off() {
-            return Err(StoreError::CalledOff.into());
-        }
-        let packed = finished
-            .pack(&self.path)
-            .map_err(|source| PublishError::File { path: self.path.clone(), source })?;
-        Ok(Place { uri: file_uri(&packed.path), digest: packed.digest, size: packed.size })
-    }
-}
-
-fn file_uri(path: &Path) -> String {
+pub(super) fn file_uri(path: &Path) -> String {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     url::Url::from_file_path(&absolute).map_or_else(|()| absolute.display().to_string(), String::from)
 }

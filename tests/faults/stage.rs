@@ -14,7 +14,7 @@ use connector_operator::connectors::{planetscale, scalr};
 use connector_operator::network::HostPolicy;
 use connector_operator::snapshot::{DirectoryStore, Entry, Owner, SyncId};
 use connector_operator::sync::{
-    Credential, Destination, Ended, Opened, Outcome, Plan, SecretSeen, Snapshots, Source, run,
+    Credential, Destination, Ended, Opened, Outcome, Plan, SecretSeen, Settings, Snapshots, Source, run,
 };
 use connector_simulator::fault::{Fault, Vendor};
 use connector_simulator::{
@@ -191,7 +191,7 @@ impl Stage {
 #[async_trait]
 impl Source for Stage {
     async fn open(&self) -> Opened {
-        let credential = Credential { name: "token", place: "key token of Secret acme".to_owned() };
+        let credential = Credential { name: "token", place: "key token of Secret acme".to_owned(), settings: Settings::Spec };
         Opened { secret: SecretSeen::Version("7".to_owned()), connector: Ok((self.connector(), credential)) }
     }
 }

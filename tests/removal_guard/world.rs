@@ -15,7 +15,7 @@ use connector_operator::proto::c1::connector::v2::Resource;
 use connector_operator::snapshot::{DirectoryStore, Owner, ReadError as SnapshotError, SyncId};
 use connector_operator::sync::{
     Credential, Destination, Ended, Failure, Held, Opened, Outcome, Plan, Published, PublishedBefore,
-    SecretSeen, Snapshots, Source, run,
+    SecretSeen, Settings, Snapshots, Source, run,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -72,6 +72,10 @@ impl Connector for Fake {
         self.0.lock().unwrap().scoping
     }
 
+    async fn validate(&self) -> Result<(), ReadError> {
+        Ok(())
+    }
+
     async fn read(&self, records: &RecordSender) -> Result<Upstream, ReadError> {
         let shown = {
             let mut account = self.0.lock().unwrap();
@@ -113,7 +117,7 @@ impl Connector for Fake {
 #[async_trait]
 impl Source for Fake {
     async fn open(&self) -> Opened {
-        let credential = Credential { name: "token", place: "key token of Secret acme".to_owned() };
+        let credential = Credential { name: "token", place: "key token of Secret acme".to_owned(), settings: Settings::Spec };
         Opened {
             secret: SecretSeen::Version("1".to_owned()),
             connector: Ok((Box::new(self.clone()), credential)),

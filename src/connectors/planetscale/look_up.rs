@@ -88,9 +88,7 @@ impl PlanetScale {
     pub(super) async fn look_up_records(&self, missing: &[RecordId]) -> Result<LookUp, ReadError> {
         let Some(wanted) = Wanted::of(missing) else { return Ok(LookUp::Impossible) };
         let (nowhere, _receiver) = channel();
-        let mut listed = Quietly(Organizations::default());
-        self.list_organizations(&mut listed, &nowhere).await?;
-        let organizations = self.in_order(listed.0.found)?;
+        let organizations = self.organizations_alone(&nowhere).await?;
         let mut found = BTreeSet::new();
         for organization in &organizations {
             if wanted.organizations.contains(&organization.id.id) {
@@ -104,6 +102,13 @@ impl PlanetScale {
             }
         }
         Ok(LookUp::Found(found.into_iter().collect()))
+    }
+
+    /// The organizations, of which no record goes to `nowhere`.
+    pub(super) async fn organizations_alone(&self, nowhere: &RecordSender) -> Result<Vec<Place>, ReadError> {
+        let mut listed = Quietly(Organizations::default());
+        self.list_organizations(&mut listed, nowhere).await?;
+        self.in_order(listed.0.found)
     }
 
     /// Adds the members of `organization` among the wanted. `false` where its answers are not to be told from refusals.

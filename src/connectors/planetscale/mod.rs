@@ -26,7 +26,7 @@ use super::http::{Answer, ClientOptions, Credential, Get, UpstreamClient, Vendor
 use super::paging::{IdSet, Listing, PAGE_SIZE, Totals, Visitor, walk};
 use super::{ConfigError, Connector, LookUp, ReadError, Upstream};
 use crate::access::guard::Scoping;
-use crate::access::{RecordId, RecordSender, ResourceType, Trait};
+use crate::access::{RecordId, RecordSender, ResourceType, Trait, channel};
 use api::Membership;
 use users::Users;
 use visitors::{Members, OrganizationIds, Organizations, Place, Roles, TeamMembers, TeamPlace, Teams};
@@ -328,6 +328,11 @@ impl Connector for PlanetScale {
 
     fn scoping(&self) -> Scoping {
         Scoping::Roles { owner: ORGANIZATION.id, administrator: ADMIN }
+    }
+
+    async fn validate(&self) -> Result<(), ReadError> {
+        let (nowhere, _receiver) = channel();
+        self.organizations_alone(&nowhere).await.map(drop)
     }
 
     async fn look_up(&self, missing: &[RecordId]) -> Result<LookUp, ReadError> {

@@ -25,7 +25,7 @@ use super::paging::{Fault, IdSet, Listing, PAGE_SIZE, Totals, Visitor, walk};
 use super::text::clean;
 use super::{ConfigError, Connector, LookUp, ReadError, Upstream};
 use crate::access::guard::Scoping;
-use crate::access::{Record, RecordId, RecordSender, ResourceType, Trait};
+use crate::access::{Record, RecordId, RecordSender, ResourceType, Trait, channel};
 use crate::network::AddressError;
 use api::{Account, One, Relation, Rows, ServiceAccount, User};
 use map::Membership;
@@ -197,6 +197,12 @@ impl Connector for Scalr {
 
     fn scoping(&self) -> Scoping {
         Scoping::Users
+    }
+
+    async fn validate(&self) -> Result<(), ReadError> {
+        // An account makes no record, so nobody has to take any.
+        let (nowhere, _receiver) = channel();
+        self.account(&nowhere).await.map(drop)
     }
 
     async fn look_up(&self, missing: &[RecordId]) -> Result<LookUp, ReadError> {

@@ -20,6 +20,10 @@ impl<F: Fn() -> Result<(), ReadError> + Send + Sync> Connector for Reader<F> {
         Ok(Upstream { account_id: "acc-1".into() })
     }
 
+    async fn validate(&self) -> Result<(), ReadError> {
+        (self.0)()
+    }
+
     fn scoping(&self) -> Scoping {
         Scoping::Users
     }
@@ -34,7 +38,7 @@ struct Once(Mutex<Option<Box<dyn Connector>>>);
 #[async_trait]
 impl Source for Once {
     async fn open(&self) -> Opened {
-        let credential = Credential { name: "API token", place: "key api-token of Secret acme".into() };
+        let credential = Credential { name: "API token", place: "key api-token of Secret acme".into(), settings: Settings::Spec };
         let connector = self.0.lock().unwrap().take().unwrap();
         Opened { secret: SecretSeen::Version("7".into()), connector: Ok((connector, credential)) }
     }

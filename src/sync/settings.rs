@@ -1,0 +1,86 @@
+//! Where a person changes what a run was told, so that a failure's sentence sends them there.
+
+/// Where a person changes what a run was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settings {
+    /// In the connector's spec, within what the operator's administrator allows.
+    Spec,
+    /// In the flags and `BATON_*` variables of the command that reads.
+    Flags,
+}
+
+impl Settings {
+    /// What to do about a setting that can never work.
+    pub(super) fn correct(self) -> &'static str {
+        match self {
+            Self::Spec => "Correct it in the spec.",
+            Self::Flags => "Correct the flag or the BATON_ variable that sets it.",
+        }
+    }
+
+    /// What to do about an address that is none.
+    pub(super) fn correct_address(self) -> &'static str {
+        match self {
+            Self::Spec => "Correct the address in the spec.",
+            Self::Flags => "Correct the address.",
+        }
+    }
+
+    /// What to do about a host to which no credential may be sent.
+    pub(super) fn allow(self, host: &str) -> String {
+        match self {
+            Self::Spec => format!(
+                "Correct the address, or have the cluster's administrator allow it with --allow-upstream-host={host}."
+            ),
+            Self::Flags => "Correct the address.".to_owned(),
+        }
+    }
+
+    /// What to do about a name that leads to an address to which no credential is sent.
+    pub(super) fn allow_address(self) -> &'static str {
+        match self {
+            Self::Spec => {
+                "Correct the address; a private one must be allowed by name with --allow-upstream-host."
+            }
+            Self::Flags => "Correct the address, or what its name leads to.",
+        }
+    }
+
+    /// What to do about a CA bundle that holds no certificate.
+    pub(super) fn correct_ca_bundle(self) -> &'static str {
+        match self {
+            Self::Spec => "Put PEM certificates into what spec.caBundleRef names.",
+            Self::Flags => "Put PEM certificates into the file that --ca-bundle (BATON_CA_BUNDLE) names.",
+        }
+    }
+
+    /// What to do about a certificate that is not trusted.
+    pub(super) fn trust(self) -> &'static str {
+        match self {
+            Self::Spec => "For a private CA, name its certificates in spec.caBundleRef.",
+            Self::Flags => {
+                "For a private CA, name the file with its certificates in --ca-bundle (BATON_CA_BUNDLE)."
+            }
+        }
+    }
+
+    /// What to do about an HTTP client that cannot be made.
+    pub(super) fn correct_proxy(self) -> &'static str {
+        match self {
+            Self::Spec => "Check the proxy settings of the operator.",
+            Self::Flags => "Check HTTPS_PROXY and NO_PROXY.",
+        }
+    }
+
+    /// A run that took longer than `seconds`, and what to do about it.
+    pub(super) fn timed_out(self, seconds: u64) -> String {
+        match self {
+            Self::Spec => format!(
+                "The run took longer than the {seconds} s that spec.timeout allows. Set a longer spec.timeout."
+            ),
+            Self::Flags => format!(
+                "The run took longer than the {seconds} s that one may take. Check how fast the upstream answers."
+            ),
+        }
+    }
+}
