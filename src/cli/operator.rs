@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::guard::Limits;
 use crate::connectors::http::ClientOptions;
-use crate::controller::{self, Context, Defaults, SecretIndex, Shared};
+use crate::controller::{self, Context, Defaults, Deliveries, SecretIndex, Shared};
 use crate::kinds::{self, Kind, Visitor};
 use crate::network::HostPolicy;
 use crate::server::{self, Metrics, Readiness};
@@ -59,6 +59,17 @@ pub(super) struct Run {
     /// Allow upstreams on this machine's own loopback address, also without TLS: for demonstrations.
     #[arg(long, env = "CONNECTOR_ALLOW_LOOPBACK")]
     allow_loopback: bool,
+    /// A host of C1 that a client id may name: a name, or *.suffix. Repeat it, or separate by commas.
+    #[arg(
+        long = "allow-c1-host",
+        env = "CONNECTOR_ALLOW_C1_HOSTS",
+        value_delimiter = ',',
+        default_value = "*.conductor.one"
+    )]
+    allow_c1_hosts: Vec<String>,
+    /// Where C1 is, as HOST or HOST:PORT, for all connectors, whatever host their client ids name. It must be allowed.
+    #[arg(long, env = "CONNECTOR_C1_API_HOST", value_name = "HOST[:PORT]")]
+    c1_api_host: Option<String>,
     #[command(flatten)]
     asking: Asking,
     /// How often to read where a connector does not say.
@@ -146,6 +157,7 @@ impl Run {
     /// Starts every part. What is returned ends when all have ended after `stop`.
     async fn start(self, stop: &CancellationToken) -> Result<BoxFuture<'static, ()>, Failed> {
         let hosts = HostPolicy::new(&self.allow_upstream_hosts)?.with_loopback(self.allow_loopback);
+        let c1_hosts = HostPolicy::new(&self.allow_c1_hosts)?.with_loopback(self.allow_loopback);
         let upstream = ClientOptions { allowances: self.asking.allowances(), ..ClientOptions::new(hosts) };
         std::fs::create_dir_all(&self.snapshot_dir)
             .map_err(|error| format!("--snapshot-dir {}: {error}", self.snapshot_dir.display()))?;
@@ -163,6 +175,7 @@ impl Run {
         let (metrics, readiness) = (Metrics::default(), Readiness::default());
         let queue = Queue::new(stop.clone());
         let secrets = Arc::new(SecretIndex::default());
+        let deliveries = Deliveries::new(client.clone(), c1_hosts, self.c1_api_host, stop.clone());
         let defaults = Defaults {
             interval: self.default_interval,
             min_interval: self.min_interval,
@@ -181,13 +194,20 @@ impl Run {
                 min_removed: self.max_removal_count,
             },
             secrets: Arc::clone(&secrets),
+            deliveries: deliveries.clone(),
             metrics: metrics.clone(),
         }));
-        let mut controllers =
-            Controllers { context, readiness: readiness.clone(), stop, wake: HashMap::new() };
+        let mut controllers = Controllers {
+            context,
+            deliveries: deliveries.clone(),
+            readiness: readiness.clone(),
+            stop,
+            wake: HashMap::new(),
+        };
         let mut parts = kinds::for_each(&mut controllers);
         parts.push(Box::pin(controller::watch_secrets(client, secrets, controllers.wake, stop.clone())));
         parts.push(Box::pin(queue.work(self.concurrency.get())));
+        parts.push(Box::pin(deliveries.until_stopped()));
         let serving = server::serve(listener, readiness, metrics, stop.clone().cancelled_owned());
         parts.push(Box::pin(report_end("Health and metrics are", serving)));
         let store = snapshots.store().clone();
@@ -221,6 +241,7 @@ async fn report_end(what: &str, serving: impl Future<Output = std::io::Result<()
 /// Starts the controller of each kind.
 struct Controllers<'a> {
     context: Arc<Context>,
+    deliveries: Deliveries,
     readiness: Readiness,
     stop: &'a CancellationToken,
     wake: HashMap<&'static str, mpsc::UnboundedSender<ObjectKey>>,
@@ -233,6 +254,7 @@ impl Visitor for Controllers<'_> {
         let (wake, woken) = mpsc::unbounded_channel();
         self.wake.insert(K::KIND, wake);
         self.readiness.awaits(K::KIND);
+        self.deliveries.awaits(K::KIND);
         let context = Arc::clone(&self.context);
         Box::pin(controller::control::<K>(context, woken, self.readiness.clone(), self.stop.clone()))
     }

@@ -27,6 +27,8 @@ pub struct Observed<'a> {
     pub accepted: Option<&'a str>,
     /// What is known of the Secret.
     pub secret: SecretVersion<'a>,
+    /// Does C1 wait for a reading?
+    pub c1: Waits,
     /// The run in the queue, where there is one.
     pub run: Option<&'a RunView>,
     /// The time.
@@ -44,6 +46,18 @@ pub enum SecretVersion<'a> {
     Present(&'a str),
 }
 
+/// Whether C1 waits for a reading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Waits {
+    /// It does not.
+    #[default]
+    No,
+    /// It waits for the run under way to end.
+    ForThisRun,
+    /// It waits for a run that has not begun.
+    ForAnother,
+}
+
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -57,6 +71,8 @@ pub enum Action {
     Start(Trigger),
     /// A run is under way; look again when the queue reports.
     Follow,
+    /// The run, or what is left of it in the status, was for C1 alone, which no longer waits: stop it.
+    CallOff,
     /// A run has ended: write down how.
     Record,
     /// Nothing to do before this moment.
@@ -88,6 +104,9 @@ fn with_run(observed: &Observed<'_>, run: &RunView) -> Action {
     if run.approved.is_some() && run.approved.as_deref() != observed.accepted {
         return Action::Start(without_approval(run.trigger));
     }
+    if run.trigger == Trigger::C1Task && observed.c1 == Waits::No {
+        return Action::CallOff;
+    }
     Action::Follow
 }
 
@@ -104,10 +123,11 @@ fn without_run(observed: &Observed<'_>) -> Action {
     }
     let approval = Approval::of(status, observed.accepted);
     if let Some(interrupted) = status.last_sync.as_ref().filter(|sync| sync.completion_time.is_none()) {
-        return Action::Start(match approval.carried() {
-            Some(_) => interrupted.trigger,
-            None => without_approval(interrupted.trigger),
-        });
+        return match (interrupted.trigger, approval.carried()) {
+            (Trigger::C1Task, _) if observed.c1 == Waits::No => Action::CallOff,
+            (trigger, Some(_)) => Action::Start(trigger),
+            (trigger, None) => Action::Start(without_approval(trigger)),
+        };
     }
     match approval {
         Approval::Given(_) => return Action::Start(Trigger::Approved),
@@ -119,6 +139,9 @@ fn without_run(observed: &Observed<'_>) -> Action {
     }
     if secret_changed(observed) {
         return Action::Start(Trigger::SecretChanged);
+    }
+    if observed.c1 != Waits::No {
+        return Action::Start(Trigger::C1Task);
     }
     match &status.next_sync_time {
         Some(due) if due.0 > observed.now => Action::Wait(due.0),
@@ -133,8 +156,12 @@ fn asked_for(observed: &Observed<'_>) -> bool {
 }
 
 fn secret_changed(observed: &Observed<'_>) -> bool {
-    let seen = observed.status.observed_secret_version.as_deref();
-    match observed.secret {
+    has_changed(observed.status.observed_secret_version.as_deref(), observed.secret)
+}
+
+/// Is a Secret another than the version that was `seen` last?
+pub(super) fn has_changed(seen: Option<&str>, secret: SecretVersion<'_>) -> bool {
+    match secret {
         SecretVersion::Unknown => false,
         SecretVersion::Gone(version) => seen.is_some_and(|seen| !newer(seen, version)),
         SecretVersion::Present(version) => seen.is_none_or(|seen| newer(version, seen)),
@@ -190,6 +217,7 @@ mod tests {
             requested_at: Some("one"),
             accepted: None,
             secret: SecretVersion::Present("7"),
+            c1: Waits::No,
             run: None,
             now: at("10:30:00"),
         }
@@ -251,6 +279,47 @@ mod tests {
     ) {
         let status = settled();
         assert_eq!(decide(&Observed { requested_at, secret, ..observed(&status) }), action);
+    }
+
+    #[test]
+    fn c1_gets_a_run_that_begins_after_it_asked() {
+        let status = settled();
+        let asked = Observed { c1: Waits::ForAnother, ..observed(&status) };
+        assert_eq!(decide(&asked), Action::Start(Trigger::C1Task));
+        let earlier = run(false);
+        assert_eq!(decide(&Observed { run: Some(&earlier), ..asked.clone() }), Action::Follow);
+        let earlier = run(true);
+        assert_eq!(decide(&Observed { run: Some(&earlier), ..asked.clone() }), Action::Record);
+        assert_eq!(decide(&Observed { suspended: true, ..asked }), Action::Suspend);
+    }
+
+    #[rstest]
+    #[case(Trigger::C1Task, Waits::No, Action::CallOff)]
+    #[case(Trigger::C1Task, Waits::ForThisRun, Action::Follow)]
+    #[case(Trigger::C1Task, Waits::ForAnother, Action::Follow)]
+    #[case(Trigger::Scheduled, Waits::No, Action::Follow)]
+    fn a_run_for_c1_alone_is_called_off_when_c1_no_longer_waits(
+        #[case] trigger: Trigger,
+        #[case] c1: Waits,
+        #[case] action: Action,
+    ) {
+        let status = settled();
+        let run = RunView { trigger, ..run(false) };
+        assert_eq!(decide(&Observed { c1, run: Some(&run), ..observed(&status) }), action);
+    }
+
+    #[rstest]
+    #[case(Waits::No, Action::CallOff)]
+    #[case(Waits::ForAnother, Action::Start(Trigger::C1Task))]
+    fn a_run_for_c1_that_a_restart_interrupted_begins_again_only_if_c1_asks_again(
+        #[case] c1: Waits,
+        #[case] action: Action,
+    ) {
+        let mut status = settled();
+        let sync = status.last_sync.as_mut().unwrap();
+        sync.completion_time = None;
+        sync.trigger = Trigger::C1Task;
+        assert_eq!(decide(&Observed { c1, ..observed(&status) }), action);
     }
 
     fn holding(id: &str) -> ConnectorStatus {

@@ -7,64 +7,61 @@ use async_trait::async_trait;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client, ResourceExt};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
-use crate::api::{CaBundleKind, CaBundleRef, Reason};
+use crate::api::{C1CredentialsRef, CaBundleKind, CaBundleRef, Reason};
+use crate::c1::Credentials;
 use crate::connectors::Connector;
 use crate::connectors::http::ClientOptions;
 use crate::kinds::Kind;
 use crate::sync::{Credential, Failure, Opened, SecretSeen, Settings, Source};
 
-/// Reads what one object's run needs from Kubernetes.
-pub struct Inputs<K> {
+/// Where a spec names the credentials of C1.
+const C1_FIELD: &str = "spec.c1.credentialsSecretRef";
+
+/// One namespace, for reading from it what objects in it refer to.
+pub struct Namespace {
     client: Client,
-    object: Arc<K>,
-    namespace: String,
-    upstream: ClientOptions,
+    name: String,
 }
 
-impl<K: Kind> Inputs<K> {
-    /// Reads for `object`, whose upstream is asked as `upstream` says.
-    pub fn new(client: Client, object: Arc<K>, namespace: String, upstream: ClientOptions) -> Self {
-        Self { client, object, namespace, upstream }
+impl Namespace {
+    /// The namespace `name`.
+    pub fn new(client: Client, name: &str) -> Self {
+        Self { client, name: name.to_owned() }
     }
 
-    async fn secret(&self) -> (SecretSeen, Result<Secret, Failure>) {
-        let name = &self.object.credential_ref().name;
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        match api.get_opt(name).await {
-            Ok(Some(secret)) => {
-                (SecretSeen::Version(secret.resource_version().unwrap_or_default()), Ok(secret))
-            }
-            Ok(None) => (SecretSeen::Missing, Err(no_secret(self.object.as_ref(), &self.here()))),
-            Err(error) => {
-                let failure = self.kubernetes(K::CREDENTIAL_FIELD, "Secret", name, &error);
-                (SecretSeen::Unread, Err(failure))
-            }
-        }
+    /// The Secret that `field` names; `None` where there is none.
+    async fn secret(&self, field: &str, name: &str) -> Result<Option<Secret>, Failure> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.name);
+        api.get_opt(name).await.map_err(|error| self.unreadable(field, "Secret", name, &error))
     }
 
-    async fn ca_bundle(&self) -> Result<Option<Vec<u8>>, Failure> {
-        let Some(reference) = &self.object.common().ca_bundle_ref else { return Ok(None) };
+    /// The CA bundle that `reference` names, where it names one.
+    ///
+    /// # Errors
+    /// A [`Failure`] where there is none, or Kubernetes does not give it.
+    pub async fn ca_bundle(&self, reference: Option<&CaBundleRef>) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(reference) = reference else { return Ok(None) };
         let (name, key) = (&reference.name, reference.key());
         let found = match reference.kind {
             CaBundleKind::ConfigMap => {
-                let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+                let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.name);
                 let found = api.get_opt(name).await;
                 found.map(|found| found?.data?.remove(key).map(String::into_bytes))
             }
             CaBundleKind::Secret => {
-                let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+                let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.name);
                 let found = api.get_opt(name).await;
                 found.map(|found| found?.data?.remove(key).map(|ByteString(pem)| pem))
             }
         };
-        let failed = |error| self.kubernetes("spec.caBundleRef", reference.kind.as_str(), name, &error);
+        let failed = |error| self.unreadable("spec.caBundleRef", reference.kind.as_str(), name, &error);
         let pem = found.map_err(failed)?.ok_or_else(|| no_ca_bundle(reference, &self.here()))?;
         Ok(Some(pem))
     }
 
-    fn kubernetes(&self, field: &str, kind: &str, name: &str, error: &kube::Error) -> Failure {
+    fn unreadable(&self, field: &str, kind: &str, name: &str, error: &kube::Error) -> Failure {
         let message = format!(
             "The {kind} {name} of {field} could not be read: {error}. \
              Check that the operator's ServiceAccount may get it in {}.",
@@ -74,13 +71,38 @@ impl<K: Kind> Inputs<K> {
     }
 
     fn here(&self) -> String {
-        format!("namespace {}", self.namespace)
+        format!("namespace {}", self.name)
+    }
+}
+
+/// Reads what one object's run needs from Kubernetes.
+pub struct Inputs<K> {
+    namespace: Namespace,
+    object: Arc<K>,
+    upstream: ClientOptions,
+}
+
+impl<K: Kind> Inputs<K> {
+    /// Reads for `object` from its namespace; its upstream is asked as `upstream` says.
+    pub fn new(namespace: Namespace, object: Arc<K>, upstream: ClientOptions) -> Self {
+        Self { namespace, object, upstream }
+    }
+
+    async fn secret(&self) -> (SecretSeen, Result<Secret, Failure>) {
+        match self.namespace.secret(K::CREDENTIAL_FIELD, &self.object.credential_ref().name).await {
+            Ok(Some(secret)) => {
+                (SecretSeen::Version(secret.resource_version().unwrap_or_default()), Ok(secret))
+            }
+            Ok(None) => (SecretSeen::Missing, Err(no_secret(self.object.as_ref(), &self.namespace.here()))),
+            Err(failure) => (SecretSeen::Unread, Err(failure)),
+        }
     }
 
     async fn connect(&self, secret: Secret) -> Result<(Box<dyn Connector>, Credential), Failure> {
         let data = secret.data.into_iter().flatten().map(|(key, ByteString(value))| (key, value)).collect();
         let token = token(self.object.as_ref(), data)?;
-        connect(self.object.as_ref(), token, self.ca_bundle().await?, self.upstream.clone())
+        let ca_bundle = self.namespace.ca_bundle(self.object.common().ca_bundle_ref.as_ref()).await?;
+        connect(self.object.as_ref(), token, ca_bundle, self.upstream.clone())
     }
 }
 
@@ -94,6 +116,53 @@ impl<K: Kind> Source for Inputs<K> {
         };
         Opened { secret: seen, connector }
     }
+}
+
+/// The credentials of C1 in the Secret that `reference` names, with what was found of it.
+///
+/// # Errors
+/// A [`Failure`] that says what of them is missing or wrong.
+pub async fn c1_credentials(
+    namespace: &Namespace,
+    reference: &C1CredentialsRef,
+) -> (SecretSeen, Result<Credentials, Failure>) {
+    match namespace.secret(C1_FIELD, &reference.name).await {
+        Ok(Some(secret)) => {
+            let version = secret.resource_version().unwrap_or_default();
+            (SecretSeen::Version(version), credentials_in(secret, reference))
+        }
+        Ok(None) => {
+            let message = format!(
+                "The Secret {} of {C1_FIELD} does not exist in {}. Create it with the client id and secret that C1 gives, \
+                 under the keys {} and {}.",
+                reference.name,
+                namespace.here(),
+                reference.client_id_key(),
+                reference.client_secret_key()
+            );
+            (SecretSeen::Missing, Err(Failure::new(Reason::SecretNotFound, message)))
+        }
+        Err(failure) => (SecretSeen::Unread, Err(failure)),
+    }
+}
+
+fn credentials_in(secret: Secret, reference: &C1CredentialsRef) -> Result<Credentials, Failure> {
+    let name = &reference.name;
+    let mut data = secret.data.unwrap_or_default();
+    let mut text = |key: &str| {
+        let text = data.remove(key).and_then(|ByteString(value)| String::from_utf8(value).ok());
+        text.map(SecretString::from).ok_or_else(|| {
+            let message = format!(
+                "The key {key} of {C1_FIELD} does not exist in the Secret {name}, or is not text. Put there what C1 gives."
+            );
+            Failure::new(Reason::SecretKeyMissing, message)
+        })
+    };
+    let (id, client_secret) = (text(reference.client_id_key())?, text(reference.client_secret_key())?);
+    Credentials::new(id.expose_secret(), &client_secret).map_err(|error| {
+        let remedy = format!("Put into the Secret {name} what C1 gives.");
+        Failure::sentence(Reason::CredentialMalformed, &error.to_string(), &remedy)
+    })
 }
 
 /// The credential in the data of the Secret that `object` names.

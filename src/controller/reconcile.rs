@@ -11,7 +11,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
 use crate::access::guard::Limits;
-use crate::api::{self, ConnectorStatus, InvalidDuration, Phase, Reason, Trigger};
+use crate::api::{self, ConditionType, ConnectorStatus, InvalidDuration, Phase, Reason, Trigger};
 use crate::connectors::http::ClientOptions;
 use crate::kinds::Kind;
 use crate::server::Metrics;
@@ -21,12 +21,13 @@ use crate::sync::{
 };
 
 use super::approval::Approval;
-use super::decide::{Action, Observed, decide};
+use super::decide::{Action, Observed, Waits, decide};
+use super::delivery::{self, Age, Deliveries, Request, Terms};
 use super::events::{Events, News};
-use super::inputs::Inputs;
+use super::inputs::{Inputs, Namespace};
 use super::progress::Telling;
 use super::schedule::{Defaults, Timing};
-use super::secrets::{Known, SecretIndex, as_version};
+use super::secrets::{Known, Purpose, SecretIndex, as_version};
 use super::status::{self, Begun};
 use super::store::Unseen;
 
@@ -57,6 +58,8 @@ pub struct Shared {
     pub highest_limits: Limits,
     /// What is known of Secrets.
     pub secrets: Arc<SecretIndex>,
+    /// Work for C1.
+    pub deliveries: Deliveries,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -99,6 +102,11 @@ impl Context {
         &self.shared.queue
     }
 
+    /// Work for C1.
+    pub(super) fn deliveries(&self) -> &Deliveries {
+        &self.shared.deliveries
+    }
+
     /// The snapshots of all connectors.
     pub(super) fn snapshots(&self) -> &Snapshots {
         &self.shared.snapshots
@@ -117,6 +125,9 @@ impl Context {
     /// The watch shows the object.
     pub(super) fn saw<K: Kind>(&self, key: &ObjectKey, object: &K) {
         self.unseen.saw(key, object.status());
+        if object.common().c1.is_some() {
+            self.shared.deliveries.expect(&age_of(object, key));
+        }
         if let Some(status) = object.status() {
             self.shared.metrics.status_is(key, status);
         }
@@ -125,6 +136,7 @@ impl Context {
     /// The object is gone: stop its run, forget it.
     pub(super) fn forget(&self, key: &ObjectKey) {
         self.shared.queue.cancel(key);
+        self.shared.deliveries.forget(key);
         self.unseen.forget(key);
         self.shared.secrets.forget(key);
         self.shared.metrics.forget(key);
@@ -133,6 +145,7 @@ impl Context {
     /// A complete list knows only what `keep` knows: forget the rest.
     pub(super) fn retain(&self, kind: &'static str, keep: impl Fn(&ObjectKey) -> bool) {
         self.shared.queue.retain(kind, &keep);
+        self.shared.deliveries.retain(kind, &keep);
         self.unseen.retain(kind, &keep);
         self.shared.secrets.retain(kind, &keep);
         self.shared.metrics.retain(kind, &keep);
@@ -153,6 +166,9 @@ struct Subject<'a, K> {
     object: &'a Arc<K>,
     key: ObjectKey,
     generation: i64,
+    /// The status as it is stored.
+    stored: ConnectorStatus,
+    /// The same as the runs alone would have it.
     status: ConnectorStatus,
     now: Timestamp,
 }
@@ -170,15 +186,24 @@ pub(super) fn key_of<K: Kind>(object: &K) -> Result<ObjectKey, Error> {
     })
 }
 
+fn age_of<K: Kind>(object: &K, key: &ObjectKey) -> Age {
+    // The API server always says when it made an object.
+    let created = object.meta().creation_timestamp.as_ref().map_or(Timestamp::MAX, |time| time.0);
+    Age { created, key: key.clone() }
+}
+
 /// Looks at one object, and says when to look again.
 ///
 /// # Errors
 /// [`Error`], after which the object is looked at again soon.
 pub async fn reconcile<K: Kind>(object: Arc<K>, context: Arc<Context>) -> Result<Requeue, Error> {
     let key = key_of(object.as_ref())?;
-    let status = context.unseen.latest(&key, object.status());
+    let stored = context.unseen.latest(&key, object.status());
     let generation = object.meta().generation.unwrap_or_default();
-    let subject = Subject { object: &object, generation, status, now: Timestamp::now(), key };
+    let now = Timestamp::now();
+    let status = delivery::without(&stored, now);
+    let subject = Subject { object: &object, generation, stored, status, now, key };
+    subject.deliver(&context);
     let run = context.shared.queue.view(&subject.key);
     match subject.decide(&context, run.as_ref()) {
         Action::Forget => {
@@ -189,14 +214,41 @@ pub async fn reconcile<K: Kind>(object: Arc<K>, context: Arc<Context>) -> Result
         Action::NoteApproval => subject.note_approval(&context).await,
         Action::Start(trigger) => subject.start(&context, trigger).await,
         Action::Follow => subject.follow(&context, run.as_ref()).await,
+        Action::CallOff => subject.call_off(&context).await,
         Action::Record => subject.record(&context).await,
-        Action::Wait(until) => Ok(subject.wait(until)),
+        Action::Wait(until) => subject.wait(&context, until).await,
     }
 }
 
 impl<K: Kind> Subject<'_, K> {
+    /// Has the work for C1 follow what the spec says.
+    fn deliver(&self, context: &Context) {
+        let (deliveries, secrets) = (&context.shared.deliveries, &context.shared.secrets);
+        let common = self.object.common();
+        let Some(c1) = common.c1.as_ref().filter(|_| self.object.meta().deletion_timestamp.is_none()) else {
+            secrets.unused(&self.key, Purpose::C1);
+            return deliveries.forget(&self.key);
+        };
+        let secret = secrets.version_for(&self.key, Purpose::C1, &c1.credentials_secret_ref.name);
+        let terms = Terms {
+            credentials: c1.credentials_secret_ref.clone(),
+            host_id: c1.host_id.clone().unwrap_or_else(|| K::DEFAULT_HOST_ID.to_owned()),
+            ca_bundle: common.ca_bundle_ref.clone(),
+            silent: common.suspend.unwrap_or(false),
+        };
+        let age = age_of(self.object.as_ref(), &self.key);
+        deliveries.follow(&age, K::about(), terms, as_version(secret.as_ref()));
+    }
+
     fn decide(&self, context: &Context, run: Option<&RunView>) -> Action {
-        let secret = context.shared.secrets.version_for(&self.key, &self.object.credential_ref().name);
+        let secrets = &context.shared.secrets;
+        let secret = secrets.version_for(&self.key, Purpose::Upstream, &self.object.credential_ref().name);
+        let requests = context.shared.deliveries.requests();
+        let c1 = match (requests.are_waiting(&self.key), requests.are_wanted(&self.key)) {
+            (true, _) => Waits::ForAnother,
+            (false, true) => Waits::ForThisRun,
+            (false, false) => Waits::No,
+        };
         decide(&Observed {
             generation: self.generation,
             deleting: self.object.meta().deletion_timestamp.is_some(),
@@ -205,6 +257,7 @@ impl<K: Kind> Subject<'_, K> {
             requested_at: self.requested_at(),
             accepted: self.accepted(),
             secret: as_version(secret.as_ref()),
+            c1,
             run,
             now: self.now,
         })
@@ -273,18 +326,28 @@ impl<K: Kind> Subject<'_, K> {
     }
 
     fn job(&self, context: &Context, plan: Plan, owner: Owner) -> sync::Job {
-        let namespace = self.key.namespace.clone();
+        let namespace = Namespace::new(context.shared.client.clone(), &self.key.namespace);
         let upstream = context.shared.upstream.clone();
-        let inputs = Inputs::new(context.shared.client.clone(), Arc::clone(self.object), namespace, upstream);
-        let destination = Arc::new(context.shared.snapshots.of(owner));
+        let inputs = Inputs::new(namespace, Arc::clone(self.object), upstream);
+        let snapshots = context.shared.snapshots.clone();
+        let destination = Arc::new(snapshots.of(owner.clone()));
         let span = tracing::info_span!(
             parent: None, "run", kind = K::KIND, namespace = self.key.namespace, name = self.key.name, run = %plan.id
         );
         let (metrics, key) = (context.shared.metrics.clone(), self.key.clone());
+        let requests = context.shared.deliveries.requests().clone();
         Box::new(move |cancel| {
             let run = async move {
-                let telling = Telling::new(metrics, key);
-                sync::run(plan, &inputs, destination, |progress| telling.follow(progress), cancel).await
+                let telling = Telling::new(metrics, key.clone());
+                // Only now: whoever asks later wants what is read later.
+                let asked = requests.take(&key);
+                let follow = |progress| telling.follow(progress);
+                let outcome = sync::run(plan, &inputs, destination, follow, cancel).await;
+                match &outcome {
+                    Some(outcome) => answer(asked, outcome, &snapshots, &owner).await,
+                    None => requests.give_back(&key, asked),
+                }
+                outcome
             };
             tracing::Instrument::instrument(run, span).boxed()
         })
@@ -320,10 +383,12 @@ impl<K: Kind> Subject<'_, K> {
 
     async fn follow(&self, context: &Context, run: Option<&RunView>) -> Result<Requeue, Error> {
         let Some((run, started)) = run.and_then(|run| Some((run, run.started?))) else {
+            self.write(context, self.status.clone()).await?;
             return Ok(Requeue::await_change());
         };
         let shown = self.status.last_sync.as_ref().is_some_and(|sync| sync.id == run.id);
         if run.trigger.announced() || shown {
+            self.write(context, self.status.clone()).await?;
             return Ok(Requeue::await_change());
         }
         let left = LONG_RUN.saturating_sub(elapsed(started, self.now));
@@ -333,6 +398,12 @@ impl<K: Kind> Subject<'_, K> {
         let begun = self.begun(&run.id, run.trigger, started);
         self.write(context, status::taking_long(&self.status, &begun)).await?;
         Ok(Requeue::await_change())
+    }
+
+    async fn call_off(&self, context: &Context) -> Result<Requeue, Error> {
+        context.shared.queue.cancel(&self.key);
+        self.write(context, status::called_off(&self.status, self.now)).await?;
+        Ok(Requeue::requeue(Duration::ZERO))
     }
 
     async fn record(&self, context: &Context) -> Result<Requeue, Error> {
@@ -358,7 +429,8 @@ impl<K: Kind> Subject<'_, K> {
     /// Where the run got no Secret although the watch shows one, that one counts as tried: only a newer one starts
     /// a run at once, and until then the backoff holds.
     fn settled(&self, context: &Context, seen: SecretSeen) -> SecretSeen {
-        let known = context.shared.secrets.version_for(&self.key, &self.object.credential_ref().name);
+        let secrets = &context.shared.secrets;
+        let known = secrets.version_for(&self.key, Purpose::Upstream, &self.object.credential_ref().name);
         match (seen, known) {
             (SecretSeen::Unread | SecretSeen::Missing, Some(Known::Present(version))) => {
                 SecretSeen::Version(version)
@@ -367,9 +439,10 @@ impl<K: Kind> Subject<'_, K> {
         }
     }
 
-    fn wait(&self, until: Timestamp) -> Requeue {
+    async fn wait(&self, context: &Context, until: Timestamp) -> Result<Requeue, Error> {
+        self.write(context, self.status.clone()).await?;
         // A status holds whole seconds, so what is due is due once the second has begun.
-        Requeue::requeue(elapsed(self.now, until))
+        Ok(Requeue::requeue(elapsed(self.now, until)))
     }
 
     fn begun<'s>(&'s self, id: &'s str, trigger: Trigger, started: Timestamp) -> Begun<'s> {
@@ -397,7 +470,8 @@ impl<K: Kind> Subject<'_, K> {
 
     /// Writes the status where it differs from the one stored, and tells of the transition.
     async fn write(&self, context: &Context, after: ConnectorStatus) -> Result<Written, Error> {
-        if after == self.status {
+        let after = self.with_c1(context, after);
+        if after == self.stored {
             return Ok(Written::Stored);
         }
         let api: Api<K> = Api::namespaced(context.shared.client.clone(), &self.key.namespace);
@@ -418,7 +492,7 @@ impl<K: Kind> Subject<'_, K> {
             Err(error) => return Err(Error::Status(error)),
         }
         context.shared.metrics.status_is(&self.key, &after);
-        let (news, after_phase) = (News::of(&self.status, &after), after.phase);
+        let (news, after_phase) = (News::of(&self.stored, &after), after.phase);
         context.unseen.written(&self.key, after);
         if let Some(news) = news {
             if matches!(after_phase, Some(Phase::Syncing | Phase::Suspended)) {
@@ -429,8 +503,36 @@ impl<K: Kind> Subject<'_, K> {
         Ok(Written::Stored)
     }
 
+    /// What the runs say, and what there is to say of C1.
+    fn with_c1(&self, context: &Context, mut runs: ConnectorStatus) -> ConnectorStatus {
+        let after = match context.shared.deliveries.told(&self.key) {
+            Some(told) => told.over(&self.key, &runs, self.now),
+            None => {
+                runs.remove_condition(ConditionType::C1Connected);
+                runs.c1 = None;
+                runs
+            }
+        };
+        status::with_times_of(&self.stored, after)
+    }
+
     async fn tell(&self, context: &Context, news: &News) {
         context.events.publish(self.object.object_ref(&()), news, self.now).await;
+    }
+}
+
+/// Gives those who asked for a run what came of it.
+async fn answer(asked: Vec<Request>, outcome: &Outcome, snapshots: &Snapshots, owner: &Owner) {
+    for request in asked {
+        let (outcome, snapshots, owner) = (outcome.clone(), snapshots.clone(), owner.clone());
+        let selection = request.selection.clone();
+        let delivered = tokio::task::spawn_blocking(move || {
+            // A run has the id that it was given, and that is one.
+            let published =
+                outcome.id.parse().map(|id| snapshots.store().path(&owner, &id)).unwrap_or_default();
+            sync::deliver(&outcome, &selection, &published, snapshots.scratch())
+        });
+        request.answer(delivered.await.unwrap_or_else(|_| Err(sync::called_off())));
     }
 }
 

@@ -3,7 +3,7 @@
 //! Pure: from the status before, and what happened, to the status after.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::access::in_words;
 use crate::api::{
@@ -72,6 +72,29 @@ fn unfinished(run: &Begun<'_>) -> LastSync {
         counts: Default::default(),
         changes: Default::default(),
     }
+}
+
+/// A run that C1 alone wanted, and no longer wants, was called off. What was known before it stays.
+pub(super) fn called_off(before: &ConnectorStatus, now: Timestamp) -> ConnectorStatus {
+    let mut after = before.clone();
+    if let Some(sync) = after.last_sync.as_mut().filter(|sync| sync.completion_time.is_none()) {
+        sync.completion_time = Some(whole_seconds(now));
+        let message = "C1 no longer wanted the last run.";
+        after.set_condition(ConditionType::Syncing, "False", Reason::Idle, message, now);
+    }
+    after
+}
+
+/// `after` with the times of those conditions whose status is the one that is stored: where several hands have been at
+/// a condition, it is what is written that has changed or not.
+pub(super) fn with_times_of(stored: &ConnectorStatus, mut after: ConnectorStatus) -> ConnectorStatus {
+    for condition in &mut after.conditions {
+        let same = |it: &&Condition| it.type_ == condition.type_ && it.status == condition.status;
+        if let Some(stored) = stored.conditions.iter().find(same) {
+            condition.last_transition_time = stored.last_transition_time.clone();
+        }
+    }
+    after
 }
 
 /// A run has ended.

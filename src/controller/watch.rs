@@ -55,6 +55,7 @@ pub async fn control<K: Kind>(
                 notice(event, &context, &store);
                 if matches!(event, Event::InitDone) {
                     listed.cancel();
+                    context.deliveries().listed(K::KIND);
                     readiness.reached(K::KIND);
                 }
             }
@@ -69,7 +70,9 @@ pub async fn control<K: Kind>(
     };
     let sweeping = tokio::spawn(sweep.forever(listed, stop.clone()));
     let runs = UnboundedReceiverStream::new(context.queue().reports(K::KIND));
+    let for_c1 = UnboundedReceiverStream::new(context.deliveries().reports(K::KIND));
     let woken = futures::stream::select(runs, UnboundedReceiverStream::new(woken_by_secrets));
+    let woken = futures::stream::select(woken, for_c1);
     Controller::for_stream(objects, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(woken.map(|key| ObjectRef::new(&key.name).within(&key.namespace)))

@@ -47,6 +47,11 @@ impl Failure {
         Self { reason, message: message.into(), authenticated: false, retry_after: None }
     }
 
+    /// A failure before anything was asked of the upstream: what the problem is, and what to do about it.
+    pub(crate) fn sentence(reason: Reason, problem: &str, remedy: &str) -> Self {
+        Self::new(reason, sentence(problem, remedy))
+    }
+
     /// A setting that no request could succeed with.
     pub fn config(error: &ConfigError, credential: &Credential) -> Self {
         let settings = credential.settings;

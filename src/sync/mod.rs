@@ -1,8 +1,9 @@
-//! One run from start to outcome, and the queue in which runs wait. Reads through a connector, writes through the
-//! snapshot store; must not write Kubernetes objects.
+//! One run from start to outcome, what C1 gets of it, and the queue in which runs wait. Reads through a connector, writes
+//! through the snapshot store; must not write Kubernetes objects.
 
 mod baseline;
 mod confirm;
+mod delivery;
 mod failure;
 mod one_file;
 mod outcome;
@@ -14,6 +15,7 @@ mod snapshots;
 mod verdict;
 
 pub use baseline::{Baseline, Known, PublishedBefore};
+pub use delivery::{called_off, deliver};
 pub use failure::{Credential, Failure};
 pub use one_file::OneFile;
 pub use outcome::{Ended, Held, Outcome, Published, SecretSeen};

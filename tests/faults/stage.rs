@@ -191,7 +191,11 @@ impl Stage {
 #[async_trait]
 impl Source for Stage {
     async fn open(&self) -> Opened {
-        let credential = Credential { name: "token", place: "key token of Secret acme".to_owned(), settings: Settings::Spec };
+        let credential = Credential {
+            name: "token",
+            place: "key token of Secret acme".to_owned(),
+            settings: Settings::Spec,
+        };
         Opened { secret: SecretSeen::Version("7".to_owned()), connector: Ok((self.connector(), credential)) }
     }
 }

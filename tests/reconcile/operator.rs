@@ -7,7 +7,7 @@ use std::time::Duration;
 use connector_operator::access::guard::Limits;
 use connector_operator::api::{ConnectorStatus, ScalrConnector};
 use connector_operator::connectors::http::ClientOptions;
-use connector_operator::controller::{self, Context, Defaults, Error, SecretIndex, Shared};
+use connector_operator::controller::{self, Context, Defaults, Deliveries, Error, SecretIndex, Shared};
 use connector_operator::network::HostPolicy;
 use connector_operator::server::Metrics;
 use connector_operator::snapshot::DirectoryStore;
@@ -58,8 +58,15 @@ impl Operator {
         let queue = Queue::new(CancellationToken::new());
         let metrics = Metrics::default();
         let reports = Mutex::new(queue.reports("ScalrConnector"));
+        let deliveries = Deliveries::new(
+            client.clone(),
+            HostPolicy::default().with_loopback(true),
+            None,
+            CancellationToken::new(),
+        );
         let context = Context::new(Shared {
             client,
+            deliveries,
             instance: "test".to_owned(),
             queue: queue.clone(),
             snapshots: Snapshots::new(store, folder.path().to_owned(), 5),

@@ -123,7 +123,8 @@ async fn begin<C: OwnFlags>(own: C, flags: Flags) -> Result<ExitCode, Problem> {
     if let Some(c1) = c1 {
         let health = health_check::begin(&health, &open, &stop).await?;
         let name = C::NAME;
-        return service::serve(Service { name, open, c1, selection, skip_full_sync, scratch, health, stop }).await;
+        return service::serve(Service { name, open, c1, selection, skip_full_sync, scratch, health, stop })
+            .await;
     }
     if skip_full_sync {
         tracing::info!("Nothing is read: --skip-full-sync (BATON_SKIP_FULL_SYNC) is set");

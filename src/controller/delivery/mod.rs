@@ -1,0 +1,213 @@
+//! Delivering to C1: for each object with `spec.c1` a worker that follows the object, and what its status says of it.
+
+mod claims;
+mod requests;
+mod told;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kube::Client;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::c1::{About, Channels, View};
+use crate::network::HostPolicy;
+use crate::sync::ObjectKey;
+
+use super::decide::{SecretVersion, has_changed};
+
+pub(super) use claims::Age;
+pub(super) use requests::{Request, Requests};
+pub(super) use told::{Told, without};
+pub(super) use worker::{Standing, Terms};
+
+use claims::Claims;
+use worker::{Office, Worker};
+
+/// All work for C1.
+#[derive(Clone)]
+pub struct Deliveries {
+    office: Arc<Office>,
+    desks: Arc<Mutex<HashMap<ObjectKey, Desk>>>,
+    wake: Arc<Mutex<HashMap<&'static str, mpsc::UnboundedSender<ObjectKey>>>>,
+    workers: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Where one object's worker sits.
+struct Desk {
+    terms: Terms,
+    used: watch::Receiver<Option<String>>,
+    standing: watch::Receiver<Standing>,
+    view: watch::Receiver<View>,
+    stop: CancellationToken,
+    /// Ends when the worker has.
+    ended: CancellationToken,
+}
+
+impl Deliveries {
+    /// Deliveries to the hosts that `hosts` allows, until `stop`; to `api_host` instead of the host that a client id
+    /// names, where it is given.
+    pub fn new(client: Client, hosts: HostPolicy, api_host: Option<String>, stop: CancellationToken) -> Self {
+        let office = Office {
+            client,
+            channels: Channels::new(hosts),
+            api_host,
+            claims: Claims::default(),
+            requests: Requests::default(),
+        };
+        Self {
+            office: Arc::new(office),
+            desks: Arc::default(),
+            wake: Arc::default(),
+            workers: TaskTracker::new(),
+            stop,
+        }
+    }
+
+    /// Nobody works before all objects of this kind are known: [`Deliveries::listed`] says so.
+    pub fn awaits(&self, kind: &'static str) {
+        self.office.claims.awaits(kind);
+    }
+
+    /// Returns when everybody has stopped.
+    pub async fn until_stopped(self) {
+        self.stop.cancelled().await;
+        self.workers.close();
+        self.workers.wait().await;
+    }
+
+    /// Tells of each object of `kind` that should be looked at.
+    pub(super) fn reports(&self, kind: &'static str) -> mpsc::UnboundedReceiver<ObjectKey> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.wake.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, sender);
+        receiver
+    }
+
+    /// All objects of this kind are known.
+    pub(super) fn listed(&self, kind: &'static str) {
+        self.office.claims.listed(kind);
+    }
+
+    /// This object is to deliver; its worker follows.
+    pub(super) fn expect(&self, age: &Age) {
+        self.office.claims.expect(age);
+    }
+
+    /// What runs have to answer.
+    pub(super) fn requests(&self) -> &Requests {
+        &self.office.requests
+    }
+
+    /// Has the object's work done by these terms, with the Secret as the watch shows it; a worker with other terms or
+    /// another Secret is replaced.
+    pub(super) fn follow(&self, age: &Age, about: About, terms: Terms, secret: SecretVersion<'_>) {
+        let mut desks = self.desks();
+        let former = match desks.get(&age.key) {
+            Some(desk) if desk.terms == terms && !has_changed(desk.used.borrow().as_deref(), secret) => {
+                return;
+            }
+            Some(desk) => {
+                desk.stop.cancel();
+                Some(desk.ended.clone())
+            }
+            None => None,
+        };
+        let known = match secret {
+            SecretVersion::Present(version) => Some(version.to_owned()),
+            SecretVersion::Unknown | SecretVersion::Gone(_) => None,
+        };
+        let desk = self.seat(age, about, terms, known, former);
+        desks.insert(age.key.clone(), desk);
+    }
+
+    /// The worker begins when the former one has given back what it had in hand.
+    fn seat(
+        &self,
+        age: &Age,
+        about: About,
+        terms: Terms,
+        known: Option<String>,
+        former: Option<CancellationToken>,
+    ) -> Desk {
+        let (standing, stands) = watch::channel(Standing::Starting);
+        let (using, used) = watch::channel(known.clone());
+        let (view, seen) = watch::channel(View::default());
+        let (stop, ended) = (self.stop.child_token(), CancellationToken::new());
+        let wake = self.wake_of(age.key.kind);
+        let worker = Worker {
+            office: Arc::clone(&self.office),
+            age: age.clone(),
+            about,
+            terms: terms.clone(),
+            known,
+            used: using,
+            standing,
+            view,
+            wake: wake.clone(),
+        };
+        let (stopping, ends) = (stop.clone(), ended.clone().drop_guard());
+        let looking = looks_again(age.key.clone(), seen.clone(), wake);
+        self.workers.spawn(async move {
+            let _ends = ends;
+            if let Some(former) = former {
+                former.cancelled().await;
+            }
+            tokio::select! {
+                () = worker.work(stopping) => {}
+                () = looking => {}
+            }
+        });
+        Desk { terms, used, standing: stands, view: seen, stop, ended }
+    }
+
+    /// How it stands with the object's work; `None` where it has none.
+    pub(super) fn told(&self, key: &ObjectKey) -> Option<Told> {
+        let desks = self.desks();
+        let desk = desks.get(key)?;
+        Some(Told { standing: desk.standing.borrow().clone(), view: desk.view.borrow().clone() })
+    }
+
+    /// The object is gone, or no longer delivers: what is in hand is given back.
+    pub(super) fn forget(&self, key: &ObjectKey) {
+        if let Some(desk) = self.desks().remove(key) {
+            desk.stop.cancel();
+        }
+        self.office.requests.forget(key);
+        self.office.claims.release(key);
+    }
+
+    /// Forgets every object of `kind` that `keep` does not know.
+    pub(super) fn retain(&self, kind: &str, keep: impl Fn(&ObjectKey) -> bool) {
+        let gone: Vec<ObjectKey> =
+            self.desks().keys().filter(|key| key.kind == kind && !keep(key)).cloned().collect();
+        gone.iter().for_each(|key| self.forget(key));
+    }
+
+    fn wake_of(&self, kind: &'static str) -> mpsc::UnboundedSender<ObjectKey> {
+        let senders = self.wake.lock().unwrap_or_else(PoisonError::into_inner);
+        // Without a controller nobody has to look.
+        senders.get(kind).cloned().unwrap_or_else(|| mpsc::unbounded_channel().0)
+    }
+
+    fn desks(&self) -> MutexGuard<'_, HashMap<ObjectKey, Desk>> {
+        self.desks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Has the object looked at whenever its worker's view has changed.
+async fn looks_again(
+    key: ObjectKey,
+    mut view: watch::Receiver<View>,
+    wake: mpsc::UnboundedSender<ObjectKey>,
+) {
+    while view.changed().await.is_ok() {
+        if wake.send(key.clone()).is_err() {
+            break;
+        }
+    }
+    std::future::pending::<()>().await;
+}

@@ -1,0 +1,269 @@
+//! Works for C1 on behalf of one object: reads its credentials, sees that nobody older has the same, and does C1's tasks
+//! until it is stopped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kube::Client;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{C1CredentialsRef, CaBundleRef, Class, Reason};
+use crate::c1::{
+    self, About, Asset, C1Error, Channels, Credentials, Pace, Reader, Refused, Service, SyncTask, View, Work,
+};
+use crate::sync::{self, Failure, ObjectKey, SecretSeen};
+
+use super::super::inputs::{self, Namespace};
+use super::claims::{Age, Claim, Claims};
+use super::requests::Requests;
+
+/// The first wait before credentials that could not be read are read again; each further one doubles it.
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+const LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
+/// Tasks of one object at once: one that reads, and what is answered without reading.
+const AT_ONCE: usize = 3;
+
+/// What an object's spec says of C1. A worker works by one of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::controller) struct Terms {
+    pub(in crate::controller) credentials: C1CredentialsRef,
+    pub(in crate::controller) host_id: String,
+    pub(in crate::controller) ca_bundle: Option<CaBundleRef>,
+    /// It keeps its client id from others, and says nothing.
+    pub(in crate::controller) silent: bool,
+}
+
+/// How far a worker has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::controller) enum Standing {
+    /// Not far.
+    Starting,
+    /// It is suspended.
+    Silent,
+    /// Its credentials cannot be used.
+    Failed(Failure),
+    /// An older connector has its client id.
+    Shared(ObjectKey),
+    /// It works; its [`View`] says how it goes.
+    Working,
+}
+
+/// What all workers share.
+pub(super) struct Office {
+    pub(super) client: Client,
+    pub(super) channels: Channels,
+    /// Instead of the host that a client id names.
+    pub(super) api_host: Option<String>,
+    pub(super) claims: Claims,
+    pub(super) requests: Requests,
+}
+
+/// One worker.
+pub(super) struct Worker {
+    pub(super) office: Arc<Office>,
+    pub(super) age: Age,
+    pub(super) about: About,
+    pub(super) terms: Terms,
+    /// The version of the Secret that the watch showed when the worker was sent for.
+    pub(super) known: Option<String>,
+    /// The version that it has used, or tried to.
+    pub(super) used: watch::Sender<Option<String>>,
+    pub(super) standing: watch::Sender<Standing>,
+    pub(super) view: watch::Sender<View>,
+    /// Has the object looked at.
+    pub(super) wake: mpsc::UnboundedSender<ObjectKey>,
+}
+
+impl Worker {
+    /// Works until `stop`.
+    pub(super) async fn work(self, stop: CancellationToken) {
+        let mut failures = 0_u32;
+        while !stop.is_cancelled() {
+            let opened = tokio::select! {
+                opened = self.open() => opened,
+                () = stop.cancelled() => return,
+            };
+            let done = match opened {
+                Ok((credentials, ca_bundle)) => self.serve(credentials, ca_bundle.as_deref(), &stop).await,
+                Err(failure) => Err(failure),
+            };
+            let Err(failure) = done else { return };
+            self.stands(Standing::Failed(failure));
+            let wait = FIRST_RETRY.saturating_mul(1 << failures.min(8)).min(LONGEST_RETRY);
+            failures = failures.saturating_add(1);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// The credentials that the spec names, claimed, and the CA bundle.
+    async fn open(&self) -> Result<(Credentials, Option<Vec<u8>>), Failure> {
+        let namespace = Namespace::new(self.office.client.clone(), &self.age.key.namespace);
+        let claims = &self.office.claims;
+        let (seen, credentials) = inputs::c1_credentials(&namespace, &self.terms.credentials).await;
+        self.used.send_replace(match seen {
+            SecretSeen::Version(version) => Some(version),
+            SecretSeen::Missing => None,
+            SecretSeen::Unread => self.known.clone(),
+        });
+        match credentials {
+            Ok(credentials) => {
+                claims.claim(&self.age, Some(credentials.id()));
+                let ca_bundle = namespace.ca_bundle(self.terms.ca_bundle.as_ref()).await?;
+                Ok((credentials, ca_bundle))
+            }
+            Err(failure) => {
+                // What could not be asked for may be what it was.
+                if failure.reason != Reason::KubernetesError {
+                    claims.claim(&self.age, None);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Works until `stop`, whenever the client id is this object's.
+    async fn serve(
+        &self,
+        credentials: Credentials,
+        ca_bundle: Option<&[u8]>,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
+        if self.terms.silent {
+            self.stands(Standing::Silent);
+            stop.cancelled().await;
+            return Ok(());
+        }
+        let id = credentials.id().clone();
+        let service = Service::new(
+            &self.office.channels,
+            credentials,
+            self.office.api_host.as_deref(),
+            ca_bundle,
+            &self.terms.host_id,
+        )
+        .map_err(|error| unusable(&error))?;
+        while !stop.is_cancelled() {
+            if !self.until(&id, stop, true).await {
+                break;
+            }
+            self.stands(Standing::Working);
+            let called_off = stop.child_token();
+            let work = c1::work(
+                Work {
+                    service: service.clone(),
+                    reader: Arc::new(self.reader()),
+                    view: self.view.clone(),
+                    pace: Pace::default(),
+                    at_once: AT_ONCE,
+                    ends_when_refused: false,
+                },
+                called_off.clone(),
+            );
+            let watching = async {
+                self.until(&id, stop, false).await;
+                called_off.cancel();
+            };
+            tokio::join!(work, watching);
+        }
+        Ok(())
+    }
+
+    /// Waits until the client id is this object's, or no longer is. False when it is stopped before.
+    async fn until(&self, id: &c1::ClientId, stop: &CancellationToken, granted: bool) -> bool {
+        let mut changes = self.office.claims.changes();
+        loop {
+            let claim = self.office.claims.of(&self.age, id);
+            if (claim == Claim::Granted) == granted {
+                return true;
+            }
+            match claim {
+                Claim::TakenBy(by) => self.stands(Standing::Shared(by)),
+                Claim::Open => self.stands(Standing::Starting),
+                Claim::Granted => {}
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = stop.cancelled() => return false,
+            }
+        }
+    }
+
+    fn stands(&self, standing: Standing) {
+        let changed = self.standing.send_if_modified(|present| {
+            let changed = *present != standing;
+            *present = standing;
+            changed
+        });
+        if changed {
+            // Nobody listens any more only while the program ends.
+            let _ = self.wake.send(self.age.key.clone());
+        }
+    }
+
+    fn reader(&self) -> QueuedReader {
+        QueuedReader {
+            key: self.age.key.clone(),
+            about: self.about,
+            requests: self.office.requests.clone(),
+            wake: self.wake.clone(),
+        }
+    }
+}
+
+/// Nothing could ever be sent with these settings.
+fn unusable(error: &C1Error) -> Failure {
+    let (reason, remedy) = match error {
+        C1Error::Address(crate::network::AddressError::HostNotAllowed { host }) => (
+            Reason::HostNotAllowed,
+            format!(
+                "Correct the client id, or have the cluster's administrator allow it with --allow-c1-host={host}."
+            ),
+        ),
+        C1Error::CaBundle(_) => {
+            (Reason::CaBundleInvalid, "Put PEM certificates into what spec.caBundleRef names.".to_owned())
+        }
+        _ => (Reason::InvalidSpec, "Correct what spec.c1 names.".to_owned()),
+    };
+    Failure::sentence(reason, &format!("C1 cannot be asked: {error}"), &remedy)
+}
+
+/// Has the operator read, by a run like any other.
+struct QueuedReader {
+    key: ObjectKey,
+    about: About,
+    requests: Requests,
+    wake: mpsc::UnboundedSender<ObjectKey>,
+}
+
+#[async_trait]
+impl Reader for QueuedReader {
+    fn about(&self) -> About {
+        self.about
+    }
+
+    async fn read(&self, task: &SyncTask) -> Result<Asset, Refused> {
+        // Also when this is dropped: a run that nobody waits for any more is called off.
+        let _looks_again = LooksAgain(self);
+        let waiting = self.requests.ask(&self.key, task.selection.clone());
+        let _ = self.wake.send(self.key.clone());
+        waiting.answer.await.unwrap_or_else(|_| Err(sync::called_off()))
+    }
+}
+
+struct LooksAgain<'r>(&'r QueuedReader);
+
+impl Drop for LooksAgain<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.wake.send(self.0.key.clone());
+    }
+}
+
+/// The class of what keeps a worker from working.
+pub(super) fn class_of(failure: &Failure) -> Class {
+    failure.reason.class().unwrap_or(Class::Retry)
+}
