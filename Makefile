@@ -34,6 +34,7 @@ test: tools lint ## Run every test there is, and all that lint checks
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	cargo test --locked --workspace 2>&1 | tee "$$log"; \
 	tools/count-tests "$$log"
+	GOWORK=off go -C tools/interop test -mod=readonly ./...
 	tools/fuzz 4
 
 lint: build ## Check formatting, lints, generated files, examples, dependencies, and what no file should hold

@@ -16,10 +16,10 @@
 //! So one thing can refer to what is missing, as in the SDK's own files: a grant to a principal whose type is
 //! selected, but whose parent is not. None of our connectors has such principals: users have no parent.
 //!
-//! Files that the PlanetScale connector in `benches/peer` wrote with `--skip-entitlements-and-grants` and
-//! `--sync-resource-types` have exactly these rows, with one exception that is meant. It lists users as children of
-//! organizations without making them so in the file, and thus finds nobody when organizations are not selected. Here
-//! a user belongs to no organization and remains: whoever selects users wants users.
+//! `tests/interop` holds this against files that a connector on the SDK writes for the same tasks. They have exactly
+//! these rows, with one exception that is meant: that connector lists users as children of organizations without
+//! making them so in the file, and thus finds nobody when organizations are not selected. Here a user belongs to no
+//! organization and remains: whoever selects users wants users.
 
 mod choice;
 

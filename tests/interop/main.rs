@@ -1,0 +1,18 @@
+//! This program against C1's own SDK: our protocol against its descriptors, its client against the simulated C1, and
+//! what we cut out of a snapshot against what it writes when it is asked for less.
+#![allow(missing_docs, reason = "a test is documented by its name")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod content;
+mod descriptors;
+mod peer;
+mod programs;
+mod receiver;
+mod selecting;
+mod service;
