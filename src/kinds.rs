@@ -76,7 +76,8 @@ impl Kind for PlanetScaleConnector {
 }
 
 fn address(text: &str) -> Result<Url, ConfigError> {
-    Url::parse(text).map_err(|_| AddressError::Invalid { url: text.to_owned(), problem: "is not a URL" }.into())
+    Url::parse(text)
+        .map_err(|_| AddressError::Invalid { url: text.to_owned(), problem: "is not a URL" }.into())
 }
 
 /// Something that is done for a kind, whichever it is.

@@ -16,10 +16,10 @@ use connector_operator::access::{
 };
 use connector_operator::api::{Class, Reason};
 use connector_operator::connectors::http::{Allowances, ClientOptions};
-use connector_operator::network::HostPolicy;
 use connector_operator::connectors::planetscale::{PlanetScale, PlanetScaleSettings};
 use connector_operator::connectors::scalr::{Scalr, ScalrSettings};
 use connector_operator::connectors::{Connector, LookUp, ReadError, Upstream};
+use connector_operator::network::HostPolicy;
 use connector_operator::sync::{Credential, Failure, Settings};
 use connector_simulator::{
     ObjectId, OrganizationSize, PlanetScaleConfig, PlanetScaleSimulator, ScalrConfig, ScalrSimulator,
@@ -36,7 +36,8 @@ fn options() -> ClientOptions {
 
 /// What the condition says of `error`, after checking that a person has to act before it is worth another try.
 fn waits_for_a_change(error: &ReadError) -> (Reason, String) {
-    let credential = Credential { name: "token", place: "key token of Secret acme".to_owned(), settings: Settings::Spec };
+    let credential =
+        Credential { name: "token", place: "key token of Secret acme".to_owned(), settings: Settings::Spec };
     let failure = Failure::read(error, &credential);
     assert_eq!(failure.reason.class(), Some(Class::WaitForChange), "{error}");
     (failure.reason, failure.message)

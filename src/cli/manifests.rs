@@ -18,9 +18,9 @@ use serde_json::Value;
 use crate::api::{self, CaBundleKind};
 use crate::connectors::Connector;
 use crate::connectors::http::{Allowances, ClientOptions};
-use crate::network::HostPolicy;
 use crate::controller::inputs;
 use crate::kinds::{self, Kind, Visitor};
+use crate::network::HostPolicy;
 use crate::sync::{Credential, Failure, Opened, SecretSeen, Source};
 
 /// Why manifests can't be used.

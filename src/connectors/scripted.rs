@@ -15,8 +15,8 @@ use futures::stream;
 use url::Url;
 
 use super::http::{Allowances, ClientOptions, RetryPolicy};
-use crate::network::HostPolicy;
 use crate::access::{Record, channel};
+use crate::network::HostPolicy;
 
 /// What the server was asked.
 #[derive(Debug, Clone)]

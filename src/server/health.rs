@@ -94,8 +94,7 @@ async fn healthy(State(health): State<Arc<Health>>) -> (StatusCode, Json<Said>) 
         Ok(()) => say("healthy", None),
         Err(problem) => {
             tracing::warn!("The connector is not healthy: {problem}");
-            let details =
-                Details { error: "connector validation failed", validation_error: Some(problem) };
+            let details = Details { error: "connector validation failed", validation_error: Some(problem) };
             say("unhealthy", Some(details))
         }
     }

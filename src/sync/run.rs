@@ -18,7 +18,9 @@ use crate::snapshot::{StoreError, SyncId};
 
 use super::reading::{Reader, Reading};
 use super::verdict::{self, Rules};
-use super::{Credential, Destination, Ended, Failure, Outcome, PublishError, PublishedBefore, SecretSeen, Settings};
+use super::{
+    Credential, Destination, Ended, Failure, Outcome, PublishError, PublishedBefore, SecretSeen, Settings,
+};
 
 /// What to run, and why.
 #[derive(Debug, Clone)]

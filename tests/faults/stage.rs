@@ -10,8 +10,8 @@ use connector_operator::access::guard::Limits;
 use connector_operator::api::Trigger;
 use connector_operator::connectors::Connector;
 use connector_operator::connectors::http::{ClientOptions, RetryPolicy, Timeouts};
-use connector_operator::network::HostPolicy;
 use connector_operator::connectors::{planetscale, scalr};
+use connector_operator::network::HostPolicy;
 use connector_operator::snapshot::{DirectoryStore, Entry, Owner, SyncId};
 use connector_operator::sync::{
     Credential, Destination, Ended, Opened, Outcome, Plan, SecretSeen, Settings, Snapshots, Source, run,
@@ -191,7 +191,11 @@ impl Stage {
 #[async_trait]
 impl Source for Stage {
     async fn open(&self) -> Opened {
-        let credential = Credential { name: "token", place: "key token of Secret acme".to_owned(), settings: Settings::Spec };
+        let credential = Credential {
+            name: "token",
+            place: "key token of Secret acme".to_owned(),
+            settings: Settings::Spec,
+        };
         Opened { secret: SecretSeen::Version("7".to_owned()), connector: Ok((self.connector(), credential)) }
     }
 }

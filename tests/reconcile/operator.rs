@@ -7,8 +7,8 @@ use std::time::Duration;
 use connector_operator::access::guard::Limits;
 use connector_operator::api::{ConnectorStatus, ScalrConnector};
 use connector_operator::connectors::http::ClientOptions;
-use connector_operator::network::HostPolicy;
 use connector_operator::controller::{self, Context, Defaults, Error, SecretIndex, Shared};
+use connector_operator::network::HostPolicy;
 use connector_operator::server::Metrics;
 use connector_operator::snapshot::DirectoryStore;
 use connector_operator::sync::{

@@ -117,7 +117,11 @@ impl Connector for Fake {
 #[async_trait]
 impl Source for Fake {
     async fn open(&self) -> Opened {
-        let credential = Credential { name: "token", place: "key token of Secret acme".to_owned(), settings: Settings::Spec };
+        let credential = Credential {
+            name: "token",
+            place: "key token of Secret acme".to_owned(),
+            settings: Settings::Spec,
+        };
         Opened {
             secret: SecretSeen::Version("1".to_owned()),
             connector: Ok((Box::new(self.clone()), credential)),

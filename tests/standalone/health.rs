@@ -15,7 +15,8 @@ async fn a_running_connector_says_how_it_is_and_asks_upstream_only_once_for_many
     let scalr = scalr().await;
     scalr.set_latency(Duration::from_secs(1));
     let port = free_port();
-    let place = Place::of_scalr(&scalr).with("BATON_HEALTH_CHECK_PORT", &port).with("BATON_HEALTH_CHECK", "true");
+    let place =
+        Place::of_scalr(&scalr).with("BATON_HEALTH_CHECK_PORT", &port).with("BATON_HEALTH_CHECK", "true");
     let child = place.start(&["--requests-per-minute", "6"]);
     let deadline = Instant::now() + Duration::from_secs(30);
     while place.run(&["health-check", "--endpoint", "live"]).await.status.code() != Some(0) {

@@ -13,9 +13,10 @@ async fn the_variables_of_the_product_pages_are_enough() {
     let place = Place::of_scalr(&scalr);
     let output = place.succeed(&[]).await;
     let lines: Vec<String> = stdout(&output).lines().map(str::to_owned).collect();
-    assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), [
-        "STATUS", "ACCOUNT", "USERS", "GRANTS", "TOOK", "SIZE"
-    ]);
+    assert_eq!(
+        lines[0].split_whitespace().collect::<Vec<_>>(),
+        ["STATUS", "ACCOUNT", "USERS", "GRANTS", "TOOK", "SIZE"]
+    );
     assert!(lines[1].starts_with("Connected   acme      48"), "{lines:?}");
     assert_eq!(place.files(), ["sync.c1z"], "and no scratch file");
     assert_eq!(std::fs::metadata(place.file()).unwrap().permissions().mode() & 0o777, 0o600);
@@ -79,7 +80,11 @@ async fn each_kind_of_failure_has_the_exit_code_that_the_sdk_would_exit_with() {
         (3, Place::of_scalr(&scalr).with("BATON_SCALR_ACCOUNT", "Acme Inc"), "is not the subdomain"),
         (3, Place::of_scalr(&scalr).with("BATON_SCALR_BASE_URL", "http://scalr.example.com"), "https://"),
         (3, Place::of_planetscale(&planetscale).with("BATON_PLANETSCALE_SERVICE_TOKEN", "abc"), "colon"),
-        (9, Place::of_scalr(&scalr).with("BATON_SCALR_BASE_URL", "https://169.254.169.254"), "Correct the address."),
+        (
+            9,
+            Place::of_scalr(&scalr).with("BATON_SCALR_BASE_URL", "https://169.254.169.254"),
+            "Correct the address.",
+        ),
         (14, elsewhere, "cannot be reached"),
     ];
     for (code, place, words) in table {
@@ -92,7 +97,8 @@ async fn each_kind_of_failure_has_the_exit_code_that_the_sdk_would_exit_with() {
 #[tokio::test]
 async fn the_token_stands_in_nothing_that_is_said_or_written_however_much_is_logged() {
     let scalr = scalr().await;
-    let everything = Place::of_scalr(&scalr).with("BATON_LOG_LEVEL", "trace").with("BATON_LOG_PATH", "all.log");
+    let everything =
+        Place::of_scalr(&scalr).with("BATON_LOG_LEVEL", "trace").with("BATON_LOG_PATH", "all.log");
     everything.succeed(&[]).await;
     let refused = Place::of_scalr(&scalr).with("BATON_LOG_LEVEL", "trace");
     scalr.set_token("another").unwrap();

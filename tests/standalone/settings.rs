@@ -11,14 +11,20 @@ async fn what_is_missing_is_asked_for_by_its_flag_and_its_variable() {
          account's users"
     );
     let said = Place::new("planetscale").with("BATON_PLANETSCALE_API_URL", "").fail(2, &[]).await;
-    assert!(said.contains("BATON_PLANETSCALE_SERVICE_TOKEN") && said.contains("BATON_PLANETSCALE_API_URL"), "{said}");
+    assert!(
+        said.contains("BATON_PLANETSCALE_SERVICE_TOKEN") && said.contains("BATON_PLANETSCALE_API_URL"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
 async fn half_of_the_credentials_for_c1_is_as_good_as_none_and_says_which_half_is_missing() {
     let scalr = scalr().await;
     let said = Place::of_scalr(&scalr).with("BATON_CLIENT_ID", "x@acme.conductor.one/pcc").fail(2, &[]).await;
-    assert!(said.contains("--client-id is given without --client-secret: set BATON_CLIENT_SECRET too"), "{said}");
+    assert!(
+        said.contains("--client-id is given without --client-secret: set BATON_CLIENT_SECRET too"),
+        "{said}"
+    );
     let said = Place::of_scalr(&scalr).with("BATON_CLIENT_SECRET", CANARY).fail(2, &[]).await;
     assert!(said.contains("--client-secret is given without --client-id"), "{said}");
     assert!(!said.contains(CANARY), "{said}");
@@ -30,9 +36,19 @@ async fn empty_variables_count_as_not_set() {
     let scalr = scalr().await;
     let mut place = Place::of_scalr(&scalr);
     for name in [
-        "BATON_CLIENT_ID", "BATON_CLIENT_SECRET", "BATON_FILE", "BATON_LOG_LEVEL", "BATON_LOG_FORMAT",
-        "BATON_HEALTH_CHECK_PORT", "BATON_HTTP_TIMEOUT_SECONDS", "BATON_SKIP_GRANTS", "BATON_C1Z_TEMP_DIR",
-        "BATON_SYNC_RESOURCE_TYPES", "BATON_PROVISIONING", "BATON_STORAGE_ENGINE", "BATON_REQUESTS_PER_MINUTE",
+        "BATON_CLIENT_ID",
+        "BATON_CLIENT_SECRET",
+        "BATON_FILE",
+        "BATON_LOG_LEVEL",
+        "BATON_LOG_FORMAT",
+        "BATON_HEALTH_CHECK_PORT",
+        "BATON_HTTP_TIMEOUT_SECONDS",
+        "BATON_SKIP_GRANTS",
+        "BATON_C1Z_TEMP_DIR",
+        "BATON_SYNC_RESOURCE_TYPES",
+        "BATON_PROVISIONING",
+        "BATON_STORAGE_ENGINE",
+        "BATON_REQUESTS_PER_MINUTE",
     ] {
         place = place.with(name, "");
     }
@@ -55,9 +71,11 @@ async fn a_resource_type_that_there_is_not_is_answered_with_those_there_are() {
 #[tokio::test]
 async fn to_write_upstream_is_refused_and_not_to_is_fine() {
     let scalr = scalr().await;
-    for (name, value) in
-        [("BATON_PROVISIONING", "true"), ("BATON_REVOKE_GRANT", "team:t1:member:user:u1"), ("BATON_TICKETING", "1")]
-    {
+    for (name, value) in [
+        ("BATON_PROVISIONING", "true"),
+        ("BATON_REVOKE_GRANT", "team:t1:member:user:u1"),
+        ("BATON_TICKETING", "1"),
+    ] {
         let said = Place::of_scalr(&scalr).with(name, value).fail(12, &[]).await;
         assert!(said.contains(name) && said.contains("this connector is read-only"), "{said}");
     }
@@ -79,7 +97,12 @@ async fn what_has_no_effect_and_what_may_be_misspelt_is_told_of_and_never_with_i
     let output = place.succeed(&[]).await;
     let said = stderr(&output);
     assert!(said.contains("--workers (BATON_WORKERS) has no effect"), "{said}");
-    assert!(said.contains("BATON_SCALR_APITOKEN is not a variable of this command; is BATON_SCALR_API_TOKEN meant?"), "{said}");
+    assert!(
+        said.contains(
+            "BATON_SCALR_APITOKEN is not a variable of this command; is BATON_SCALR_API_TOKEN meant?"
+        ),
+        "{said}"
+    );
     assert!(!said.contains("BATON_GITHUB_ORG") && !said.contains(CANARY), "{said}");
 }
 
@@ -108,7 +131,8 @@ async fn config_lists_every_variable_for_people_and_for_programs() {
     assert!(listed.lines().all(|line| line.chars().count() <= 100), "{listed}");
     let printed = stdout(&place.succeed(&["config", "--output", "json"]).await);
     let all: serde_json::Value = serde_json::from_str(&printed).unwrap();
-    let token = all.as_array().unwrap().iter().find(|it| it["flag"] == "--planetscale-service-token").unwrap();
+    let token =
+        all.as_array().unwrap().iter().find(|it| it["flag"] == "--planetscale-service-token").unwrap();
     assert_eq!((&token["required"], &token["secret"]), (&true.into(), &true.into()));
     assert!(!listed.contains(CANARY) && !printed.contains(CANARY));
 }

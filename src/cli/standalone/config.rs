@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn the_product_pages_required_fields_are_required_and_secrets_are_secret() {
         let all = of::<PlanetScaleFlags>();
-        let required: Vec<&str> = all.iter().filter(|it| it.required).map(|it| it.variable.as_str()).collect();
+        let required: Vec<&str> =
+            all.iter().filter(|it| it.required).map(|it| it.variable.as_str()).collect();
         assert_eq!(required, ["BATON_PLANETSCALE_SERVICE_TOKEN", "BATON_PLANETSCALE_API_URL"]);
         let secret: Vec<&str> = all.iter().filter(|it| it.secret).map(|it| it.variable.as_str()).collect();
         assert_eq!(secret, ["BATON_PLANETSCALE_SERVICE_TOKEN", "BATON_CLIENT_SECRET"]);

@@ -68,10 +68,9 @@ impl OwnFlags for ScalrFlags {
                 };
                 Ok((ScalrConnector::new(Self::NAME, spec), token))
             }
-            (account, token) => Err(missing([
-                ("scalr-account", account.is_none()),
-                (Self::CREDENTIAL_FLAG, token.is_none()),
-            ])),
+            (account, token) => {
+                Err(missing([("scalr-account", account.is_none()), (Self::CREDENTIAL_FLAG, token.is_none())]))
+            }
         }
     }
 }

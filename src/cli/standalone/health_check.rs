@@ -116,7 +116,10 @@ mod tests {
     #[case("::", "[::1]")]
     #[case("[fd00::1]", "[fd00::1]")]
     #[case("localhost", "localhost")]
-    fn a_connector_that_listens_everywhere_is_asked_on_this_machine(#[case] bound: &str, #[case] asked: &str) {
+    fn a_connector_that_listens_everywhere_is_asked_on_this_machine(
+        #[case] bound: &str,
+        #[case] asked: &str,
+    ) {
         let flags = HealthFlags {
             health_check: true,
             health_check_port: 8081,

@@ -42,7 +42,8 @@ Without a client id it reads once, writes --file and exits:
    4  it took too long
    5  the account or organization does not exist, or the credential does not reach it
    7  the credential may not read what is needed
-   9  the upstream shows what cannot be right, such as an account without users
+   9  the upstream shows what cannot be right, such as an account without users, or no credential may
+      be sent to that host
   10  the listings changed while they were read: run it again
   12  this connector does not do what was asked for
   13  the file could not be written
@@ -123,7 +124,8 @@ async fn begin<C: OwnFlags>(own: C, flags: Flags) -> Result<ExitCode, Problem> {
     if let Some(c1) = c1 {
         let health = health_check::begin(&health, &open, &stop).await?;
         let name = C::NAME;
-        return service::serve(Service { name, open, c1, selection, skip_full_sync, scratch, health, stop }).await;
+        return service::serve(Service { name, open, c1, selection, skip_full_sync, scratch, health, stop })
+            .await;
     }
     if skip_full_sync {
         tracing::info!("Nothing is read: --skip-full-sync (BATON_SKIP_FULL_SYNC) is set");

@@ -18,6 +18,7 @@ use super::problem::Problem;
 
 /// As whom to work for C1.
 #[derive(Debug)]
+#[expect(dead_code, reason = "the task loop takes it")]
 pub(super) struct C1Settings {
     pub(super) client_id: String,
     pub(super) client_secret: SecretString,
@@ -39,7 +40,10 @@ pub(super) struct FileSettings {
 }
 
 /// The credentials for C1; `None` where the connector is to read once.
-pub(super) fn c1<C: OwnFlags>(flags: C1Flags, ca_bundle: Option<Vec<u8>>) -> Result<Option<C1Settings>, Problem> {
+pub(super) fn c1<C: OwnFlags>(
+    flags: C1Flags,
+    ca_bundle: Option<Vec<u8>>,
+) -> Result<Option<C1Settings>, Problem> {
     let lacks = |given: &str, missing: &str| {
         Err(Problem::usage(format!(
             "--{given} is given without --{missing}: set {} too to deliver to C1, or neither to write a file once",
@@ -174,7 +178,12 @@ pub(super) struct Resolved<C: OwnFlags> {
 
 impl<C: OwnFlags> Resolved<C> {
     /// Checks all of `own` and `flags` that does not depend on what is done with them.
-    pub(super) fn new(own: C, c1_flags: C1Flags, rest: &WantedFlags, network: &NetworkFlags) -> Result<Self, Problem> {
+    pub(super) fn new(
+        own: C,
+        c1_flags: C1Flags,
+        rest: &WantedFlags,
+        network: &NetworkFlags,
+    ) -> Result<Self, Problem> {
         let ca_bundle = ca_bundle(network)?;
         let c1 = c1::<C>(c1_flags, ca_bundle.clone())?;
         let open = open(own, network, ca_bundle)?;

@@ -7,8 +7,12 @@ use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, Command};
 
 /// The variables of C1's SDK that are no flags of it and that nothing here is to be told by.
-const OF_THE_SDK: [&str; 4] =
-    ["BATON_DEBUG_PRINT_RESPONSE_BODY", "BATON_DISABLE_HTTP_CACHE", "BATON_HTTP_CACHE_", "BATON_GRAPH_EXPAND_"];
+const OF_THE_SDK: [&str; 4] = [
+    "BATON_DEBUG_PRINT_RESPONSE_BODY",
+    "BATON_DISABLE_HTTP_CACHE",
+    "BATON_HTTP_CACHE_",
+    "BATON_GRAPH_EXPAND_",
+];
 
 /// A name is taken for a misspelt one where so much of it is the same.
 const ALIKE: f64 = 0.8;

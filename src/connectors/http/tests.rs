@@ -6,8 +6,8 @@ use rstest::rstest;
 use serde::Deserialize;
 
 use super::super::scripted::{Asked, Reply, Scripted, options};
-use crate::network::AddressError;
 use super::*;
+use crate::network::AddressError;
 
 const CANARY: &str = "canary-5f1d3e9a";
 
@@ -266,7 +266,9 @@ fn a_ca_bundle_without_a_certificate_is_refused(#[case] bundle: &[u8], #[case] b
 #[test]
 fn a_host_that_is_not_listed_gets_no_client() {
     let error = client_with(&"https://evil.example".parse().unwrap(), options()).unwrap_err();
-    assert!(matches!(error, ConfigError::Address(AddressError::HostNotAllowed { host }) if host == "evil.example"));
+    assert!(
+        matches!(error, ConfigError::Address(AddressError::HostNotAllowed { host }) if host == "evil.example")
+    );
 }
 
 #[test]

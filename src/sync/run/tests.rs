@@ -38,7 +38,11 @@ struct Once(Mutex<Option<Box<dyn Connector>>>);
 #[async_trait]
 impl Source for Once {
     async fn open(&self) -> Opened {
-        let credential = Credential { name: "API token", place: "key api-token of Secret acme".into(), settings: Settings::Spec };
+        let credential = Credential {
+            name: "API token",
+            place: "key api-token of Secret acme".into(),
+            settings: Settings::Spec,
+        };
         let connector = self.0.lock().unwrap().take().unwrap();
         Opened { secret: SecretSeen::Version("7".into()), connector: Ok((connector, credential)) }
     }
