@@ -147,7 +147,7 @@ impl Flag {
             Some(ValueSource::CommandLine | ValueSource::EnvVariable)
         );
         let value = matches.get_one::<OsString>(self.name);
-        by_person && value.is_some_and(|value| !value.is_empty() && !(self.is_switch && is_false(value)))
+        by_person && value.is_some_and(|value| !(value.is_empty() || self.is_switch && is_false(value)))
     }
 }
 

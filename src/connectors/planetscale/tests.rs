@@ -308,3 +308,21 @@ fn a_service_token_has_two_halves(#[case] token: &str, #[case] because: Option<&
         (made, _) => panic!("{made:?}"),
     }
 }
+
+#[tokio::test]
+async fn whether_the_token_works_takes_one_request_and_fails_as_reading_would() {
+    let of = |server: &Scripted| {
+        let settings = PlanetScaleSettings { api_url: server.base.clone() };
+        PlanetScale::new(settings, TOKEN.to_owned().into(), options()).unwrap()
+    };
+    let server = Scripted::start(healthy).await;
+    of(&server).validate().await.unwrap();
+    assert_eq!(server.paths(), [ORGS]);
+
+    let refusing = Scripted::start(|_| Reply::status(401)).await;
+    let refused = of(&refusing).validate().await;
+    assert!(matches!(refused, Err(ReadError::Unauthorized { .. })), "{refused:?}");
+    let empty = Scripted::start(|_| Reply::json(orgs(&[]))).await;
+    let nowhere = of(&empty).validate().await;
+    assert!(matches!(nowhere, Err(ReadError::NoOrganizations(_))), "{nowhere:?}");
+}

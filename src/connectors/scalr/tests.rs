@@ -263,3 +263,17 @@ fn without_a_base_url_the_accounts_own_host_is_asked() {
     let scalr = Scalr::new(settings, TOKEN.to_owned().into(), ClientOptions::new(allowed)).unwrap();
     assert_eq!(scalr.client.host(), "acme.scalr.io");
 }
+
+#[tokio::test]
+async fn whether_the_token_works_takes_one_request_and_fails_as_reading_would() {
+    let server = Scripted::start(healthy).await;
+    scalr(server.base.clone()).validate().await.unwrap();
+    assert_eq!(server.paths(), [ACCOUNTS]);
+
+    let refusing = Scripted::start(|_| Reply::status(401)).await;
+    let refused = scalr(refusing.base.clone()).validate().await;
+    assert!(matches!(refused, Err(ReadError::Unauthorized { .. })), "{refused:?}");
+    let strange = Scripted::start(|_| json_api(whole(&[], &[]))).await;
+    let unknown = scalr(strange.base.clone()).validate().await;
+    assert!(matches!(unknown, Err(ReadError::AccountNotFound(_))), "{unknown:?}");
+}
