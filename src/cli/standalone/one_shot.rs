@@ -21,7 +21,7 @@ use super::settings::FileSettings;
 
 /// How long one run may take. A million users take the better part of an hour by the vendors' own allowances, so this only
 /// ends what hangs.
-const AT_MOST: Duration = Duration::from_secs(24 * 3600);
+pub(super) const AT_MOST: Duration = Duration::from_secs(24 * 3600);
 
 /// What is printed of a run.
 #[derive(Serialize)]

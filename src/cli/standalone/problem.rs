@@ -27,9 +27,14 @@ impl Problem {
         Self { message: message.into(), code: USAGE }
     }
 
+    /// What means this code of gRPC.
+    pub(super) fn of(code: Code, message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: number(code) }
+    }
+
     /// Something that this connector does not do.
     pub(super) fn unsupported(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: number(Code::Unimplemented) }
+        Self::of(Code::Unimplemented, message)
     }
 }
 

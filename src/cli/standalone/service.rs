@@ -1,21 +1,32 @@
 //! With a client id: stays, and does C1's tasks.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use tempfile::TempDir;
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
+use tonic::Code;
+use url::Url;
 
+use crate::c1::{self, About, Asset, C1Error, Channels, Credentials, Ended, Pace, Reader, Refused, SyncTask, View, Work};
 use crate::kinds::Kind;
+use crate::network::{AddressError, HostPolicy};
 use crate::server::Health;
 use crate::snapshot::Selection;
+use crate::sync::{OneFile, Plan, called_off, deliver, run};
 
+use super::one_shot::AT_MOST;
 use super::open::Open;
 use super::problem::Problem;
 use super::settings::C1Settings;
 
+/// The last snapshot, in the folder of the process.
+const LAST: &str = "last.c1z";
+
 /// What the service needs.
-#[expect(dead_code, reason = "the task loop takes it")]
 pub(super) struct Service<K> {
     /// The name of the command.
     pub(super) name: &'static str,
@@ -37,9 +48,105 @@ pub(super) struct Service<K> {
 
 /// Works for C1 until it is stopped.
 pub(super) async fn serve<K: Kind>(service: Service<K>) -> Result<ExitCode, Problem> {
-    drop(service);
-    Err(Problem::unsupported(
-        "delivering to C1 is not part of this build: leave out --client-id and --client-secret (BATON_CLIENT_ID, \
-         BATON_CLIENT_SECRET) to write a file once",
-    ))
+    let Service { name, open, c1, selection, skip_full_sync, scratch, health, stop } = service;
+    let at_once = usize::from(c1.task_concurrency);
+    let client = client(c1)?;
+    let folder = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(&scratch);
+    let folder = folder.map_err(|error| Problem::usage(format!("{}: {error}", scratch.display())))?;
+    let (view, seen) = watch::channel(View::default());
+    if let Some(health) = health {
+        health.set_ready(false);
+        tokio::spawn(tell_when_ready(health, seen));
+    }
+    let work = Work {
+        service: client,
+        reader: Arc::new(Reading { open, selection, skip_full_sync, folder, turn: Mutex::default() }),
+        view,
+        pace: Pace::default(),
+        at_once,
+        ends_when_refused: true,
+    };
+    match c1::work(work, stop).await {
+        Ended::Stopped => Ok(ExitCode::SUCCESS),
+        Ended::Refused(error) => Err(refused(&error)),
+    }
+}
+
+/// C1's service, at the host that the person names, or that the client id does, and no other.
+fn client(settings: C1Settings) -> Result<c1::Service, Problem> {
+    let credentials = Credentials::new(&settings.client_id, &settings.client_secret)
+        .map_err(|error| Problem::of(Code::InvalidArgument, format!("{error}; set BATON_CLIENT_ID and BATON_CLIENT_SECRET to what C1 gives")))?;
+    let authority = settings.api_host.as_deref().unwrap_or_else(|| credentials.id().authority());
+    let url = format!("https://{authority}");
+    let origin = Url::parse(&url).map_err(|_| C1Error::from(AddressError::Invalid { url, problem: "is not a URL" }));
+    let hosts = origin.and_then(|origin| HostPolicy::of_origin(&origin).map_err(C1Error::from));
+    let channels = Channels::new(hosts.map_err(|error| refused(&error))?);
+    let (api_host, ca_bundle) = (settings.api_host.as_deref(), settings.ca_bundle.as_deref());
+    c1::Service::new(&channels, credentials, api_host, ca_bundle, &settings.host_id).map_err(|error| refused(&error))
+}
+
+fn refused(error: &C1Error) -> Problem {
+    Problem::of(error.code(), format!("{error}. Check BATON_CLIENT_ID and BATON_CLIENT_SECRET, and the connector in C1."))
+}
+
+async fn tell_when_ready(health: Arc<Health>, mut view: watch::Receiver<View>) {
+    // Ends when the work does.
+    while view.wait_for(|view| view.connected).await.is_ok() {
+        health.set_ready(true);
+        if view.changed().await.is_err() {
+            break;
+        }
+    }
+}
+
+/// Reads once for each task, one after the other. The snapshot before is kept while the process lives, so that what
+/// disappears from one to the next is confirmed.
+struct Reading<K> {
+    open: Arc<Open<K>>,
+    selection: Selection,
+    skip_full_sync: bool,
+    folder: TempDir,
+    turn: Mutex<()>,
+}
+
+impl<K: Kind> Reading<K> {
+    /// C1 says which types; the rest is what neither side leaves out.
+    fn wanted(&self, task: &SyncTask) -> Selection {
+        let (ours, theirs) = (&self.selection, &task.selection);
+        Selection {
+            resource_types: theirs.resource_types.clone().or_else(|| ours.resource_types.clone()),
+            entitlements: ours.entitlements && theirs.entitlements,
+            grants: ours.grants && theirs.grants,
+        }
+    }
+}
+
+#[async_trait]
+impl<K: Kind> Reader for Reading<K> {
+    fn about(&self) -> About {
+        K::about()
+    }
+
+    async fn read(&self, task: &SyncTask) -> Result<Asset, Refused> {
+        if self.skip_full_sync {
+            return Err(Refused {
+                code: Code::FailedPrecondition,
+                message: "Nothing is read, since --skip-full-sync (BATON_SKIP_FULL_SYNC) is set.".to_owned(),
+                non_retryable: true,
+            });
+        }
+        let _turn = self.turn.lock().await;
+        let folder = self.folder.path().to_owned();
+        let last = folder.join(LAST);
+        let cancel = CancellationToken::new();
+        let _cancelled_when_dropped = cancel.clone().drop_guard();
+        let destination = Arc::new(OneFile::new(last.clone(), folder.clone()));
+        let plan = Plan::once(AT_MOST, folder.clone());
+        let Some(outcome) = run(plan, self.open.as_ref(), destination, |_| {}, cancel).await else {
+            return Err(called_off());
+        };
+        let wanted = self.wanted(task);
+        let delivering = move || deliver(&outcome, &wanted, &last, Path::new(&folder));
+        tokio::task::spawn_blocking(delivering).await.unwrap_or_else(|_| Err(called_off()))
+    }
 }

@@ -18,7 +18,6 @@ use super::problem::Problem;
 
 /// As whom to work for C1.
 #[derive(Debug)]
-#[expect(dead_code, reason = "the task loop takes it")]
 pub(super) struct C1Settings {
     pub(super) client_id: String,
     pub(super) client_secret: SecretString,
