@@ -231,7 +231,7 @@ mod tests {
         assert!(tasks.hand_out(poll(1, "other", now), &[], 1).is_empty());
         assert_eq!(ids(&tasks.hand_out(poll(0, "one", now), &[], 1)), [id.as_str()]);
         assert!(tasks.hand_out(poll(0, "two", now + PATIENCE / 2), &[], 1).is_empty());
-        assert!(tasks.hand_out(poll(0, "one", now + PATIENCE), &[id.0.clone()], 1).is_empty());
+        assert!(tasks.hand_out(poll(0, "one", now + PATIENCE), std::slice::from_ref(&id.0), 1).is_empty());
         assert_eq!(ids(&tasks.hand_out(poll(0, "two", now + PATIENCE), &[], 1)), [id.as_str()]);
         assert!(tasks.in_hand(0, "one", id.as_str()).is_none());
         assert!(tasks.in_hand(0, "two", id.as_str()).is_some());
