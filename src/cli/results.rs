@@ -123,9 +123,12 @@ impl RunResult {
         &self.message
     }
 
-    /// Only what `is_wanted` of the counts, by their names, is told of.
-    pub(super) fn keep_counts(&mut self, is_wanted: impl Fn(&str) -> bool) {
+    /// Only what `is_wanted` of the counts and changes, by their names, is told of.
+    pub(super) fn keep(&mut self, is_wanted: impl Fn(&str) -> bool) {
         self.counts.retain(|name, _| is_wanted(name));
+        if let Some(changes) = &mut self.changes {
+            changes.retain(|name, _| is_wanted(name));
+        }
     }
 
     /// The headings of [`RunResult::row`].

@@ -10,13 +10,23 @@ use crate::telemetry::{self, LogFormat};
 
 use super::problem::Problem;
 
+/// How a run ended is not logged for a person who is shown the same.
+const BUT_THE_END: &str = "info,connector_operator::sync::run=off";
+
 /// Starts logging at `level`, by default as C1's SDK does: from info on, for people where standard output is a terminal.
-pub(super) fn start(level: Option<&str>, format: Option<LogFormat>, paths: &[String]) -> Result<(), Problem> {
+/// `shown` is whether a command that reads once tells its end besides.
+pub(super) fn start(
+    level: Option<&str>,
+    format: Option<LogFormat>,
+    paths: &[String],
+    shown: bool,
+) -> Result<(), Problem> {
     let format = format.unwrap_or(match io::stdout().is_terminal() {
         true => LogFormat::Console,
         false => LogFormat::Json,
     });
-    let level = level.unwrap_or("info");
+    let usual = if shown && format == LogFormat::Console && paths.is_empty() { BUT_THE_END } else { "info" };
+    let level = level.unwrap_or(usual);
     if paths.is_empty() {
         telemetry::init(level, format);
         return Ok(());

@@ -84,7 +84,9 @@ pub(super) fn prepare(command: Command) -> Command {
 impl<C: OwnFlags> Standalone<C> {
     /// Does what was asked for. A [`Problem`] is told, and is the exit code.
     pub(super) fn execute(self, level: Option<&str>, format: Option<LogFormat>) -> Result<ExitCode, Failed> {
-        let done = logs::start(level, format, &self.flags.logs.paths()).and_then(|()| self.act());
+        let reads_once = self.flags.c1.client_id.is_none();
+        let started = logs::start(level, format, &self.flags.logs.paths(), reads_once);
+        let done = started.and_then(|()| self.act());
         done.or_else(|problem| {
             report::error(&problem.message);
             Ok(ExitCode::from(problem.code))

@@ -48,17 +48,17 @@ pub(super) async fn read<K: Kind>(
     let watch = |progress| bar.follow(progress);
     let outcome = run(plan, open.as_ref(), Arc::new(destination), watch, stop).await;
     bar.finish();
-    let types = open.connector().map(|connector| wanted_counts(connector.as_ref(), &selection));
+    let unwanted = open.connector().map(|connector| unwanted(connector.as_ref(), &selection));
     let scope: Scope = Box::new(move |counts| open.scope(counts));
     let mut result = RunResult::new(&scope, outcome);
-    if let Ok(unwanted) = types {
-        result.keep_counts(|name| !unwanted.contains(&name));
+    if let Ok(unwanted) = unwanted {
+        result.keep(|name| !unwanted.contains(&name));
     }
     result
 }
 
 /// The names of the counts of what is not written.
-fn wanted_counts(connector: &dyn Connector, selection: &Selection) -> Vec<&'static str> {
+fn unwanted(connector: &dyn Connector, selection: &Selection) -> Vec<&'static str> {
     let is_wanted = |id: &str| selection.resource_types.as_ref().is_none_or(|types| types.contains(id));
     let types = connector.resource_types().iter().filter(|it| !is_wanted(it.id)).map(|it| it.plural);
     let others = [("entitlements", selection.entitlements), ("grants", selection.grants)];
