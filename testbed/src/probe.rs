@@ -1,5 +1,5 @@
 //! Owns the questions that tell whether a process is ready, for use with
-//! [`Managed::wait_until`](crate::Managed::wait_until), and the choice of free loopback ports.
+//! [`Managed::wait_until`](crate::Managed::wait_until), plain HTTP to one that is, and the choice of free loopback ports.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
@@ -27,6 +27,25 @@ pub async fn accepts_connections(address: SocketAddr) -> bool {
 /// Whether `GET path` over plain HTTP answers 200.
 pub async fn answers_ok(address: SocketAddr, path: &str) -> bool {
     status(address, path).await.is_some_and(|status| status == 200)
+}
+
+/// The body of what `method path` over plain HTTP answers to this JSON; no errors are told apart.
+///
+/// # Errors
+/// [`Error::Io`] when the exchange breaks off.
+pub async fn ask(address: SocketAddr, method: &str, path: &str, json: &str) -> Result<String> {
+    let asking = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
+            json.len()
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    };
+    asking.await.map_err(Error::io("asking a process over HTTP"))
 }
 
 async fn status(address: SocketAddr, path: &str) -> Option<u16> {

@@ -1,9 +1,11 @@
-//! The demo: a real API server, simulated upstreams and the operator, from nothing to two connected connectors.
+//! The demo: a real API server, simulated upstreams, a simulated C1 and the operator, from nothing to two connected
+//! connectors, one of which delivers.
 //!
 //! Every command that it shows is one that a person may type. It builds nothing: `make demo` does that first.
 //! `--once` ends by itself; with KUBECONFIG set, it uses that cluster and leaves it as it was.
 
 mod cluster;
+mod delivery;
 mod examples;
 mod identity;
 mod programs;
@@ -112,13 +114,14 @@ impl Stage {
 
         let simulators = self.simulators.insert(Simulators::start(screen, &home).await?);
         let kubeconfig = identity::kubeconfig(cluster, &home).await?;
-        let operator = self.operator.insert(Operator::start(screen, &home, &kubeconfig).await?);
+        let operator = self.operator.insert(Operator::start(screen, &home, &kubeconfig, simulators.c1()).await?);
 
         let mut transitions = transitions::watch(cluster)?;
         examples::apply(screen, cluster, simulators).await?;
         transitions.until_connected(screen, operator).await?;
 
         tour::show(screen, cluster, &home).await?;
+        delivery::show(screen, cluster, simulators, &home).await?;
         screen.say("Everything is as expected.");
         if once {
             return Ok(());
@@ -156,6 +159,8 @@ fn invite(screen: &Screen, cluster: &Cluster, simulators: &Simulators, operator:
         format!("kubectl get connectors -n {NAMESPACE} -o wide"),
         format!("kubectl describe scalr acme -n {NAMESPACE}"),
         format!("curl http://{control}/_simulator/scalr/users -d '{{\"email\": \"new@example.com\"}}'"),
+        format!("curl http://{control}/_simulator/c1/tasks -d '{{\"type\": \"sync_full\"}}' -H 'Content-Type: application/json'"),
+        format!("curl http://{control}/_simulator/c1/transcript"),
         format!(
             "kubectl annotate scalr acme -n {NAMESPACE} --overwrite \
              connectors.conductorone.com/requestedAt=\"$(date)\""

@@ -1,7 +1,7 @@
 //! The two programs of this repository that the demo runs: the simulators and the operator.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use testbed::{Managed, probe};
@@ -18,12 +18,14 @@ const ATTEMPTS: u32 = 3;
 pub(crate) const SCALR_PORT: u16 = 8181;
 pub(crate) const PLANETSCALE_PORT: u16 = 8182;
 const CONTROL_PORT: u16 = 8180;
+const C1_PORT: u16 = 8183;
 
 /// The simulated upstreams.
 pub(crate) struct Simulators {
     process: Managed,
     scalr: SocketAddr,
     planetscale: SocketAddr,
+    c1: SocketAddr,
     control: SocketAddr,
 }
 
@@ -39,31 +41,40 @@ impl Simulators {
             }
         };
         let done =
-            |it: &Self| format!("Scalr is simulated at {}, PlanetScale at {}", it.scalr, it.planetscale);
-        screen.step("Starting the simulated Scalr and PlanetScale", starting, done).await
+            |it: &Self| format!("Simulated: Scalr at {}, PlanetScale at {}, C1 at {}", it.scalr, it.planetscale, it.c1);
+        screen.step("Starting the simulated Scalr, PlanetScale and C1", starting, done).await
     }
 
     async fn try_start(home: &Path) -> Result<Self> {
         let (scalr, planetscale) = (address(SCALR_PORT)?, address(PLANETSCALE_PORT)?);
-        let control = address(CONTROL_PORT)?;
+        let (c1, control) = (address(C1_PORT)?, address(CONTROL_PORT)?);
+        std::fs::create_dir_all(c1_folder(home))?;
         let (program, log) = (program("connector-simulator")?, home.join("simulator.log"));
         let mut process = Managed::spawn("connector-simulator", &program, &log, |command| {
             command
                 .arg("serve")
                 .arg(format!("--scalr-listen={scalr}"))
                 .arg(format!("--planetscale-listen={planetscale}"))
+                .arg(format!("--c1-listen={c1}"))
+                .arg("--c1-dir")
+                .arg(c1_folder(home))
                 .arg(format!("--control-listen={control}"))
                 // As slow as upstreams are, so that one sees the operator at work.
                 .arg("--latency-ms=200");
         })?;
         let ready = || probe::accepts_connections(control);
         process.wait_until("accepting connections", START, ready).await?;
-        Ok(Self { process, scalr, planetscale, control })
+        Ok(Self { process, scalr, planetscale, c1, control })
     }
 
     /// Where it listens instead of at the port that the examples name.
     pub(crate) fn addresses(&self) -> [(u16, SocketAddr); 2] {
         [(SCALR_PORT, self.scalr), (PLANETSCALE_PORT, self.planetscale)]
+    }
+
+    /// Where C1 is.
+    pub(crate) fn c1(&self) -> SocketAddr {
+        self.c1
     }
 
     /// Where its data is changed.
@@ -77,6 +88,11 @@ impl Simulators {
             None => Ok(()),
         }
     }
+}
+
+/// Where the simulated C1 keeps the credentials that it gives, its authority's certificate, and what it receives.
+pub(crate) fn c1_folder(home: &Path) -> PathBuf {
+    home.join("c1")
 }
 
 /// The loopback address with this port, or another one if that is taken.
@@ -93,13 +109,18 @@ pub(crate) struct Operator(Managed);
 
 impl Operator {
     /// Starts it with the identity in `kubeconfig`, and waits until it watches.
-    pub(crate) async fn start(screen: &Screen, home: &Path, kubeconfig: &Path) -> Result<Self> {
-        let starting = Self::start_with(home, kubeconfig);
+    pub(crate) async fn start(
+        screen: &Screen,
+        home: &Path,
+        kubeconfig: &Path,
+        c1: SocketAddr,
+    ) -> Result<Self> {
+        let starting = Self::start_with(home, kubeconfig, c1);
         let done = |_: &Self| "The operator is ready".to_owned();
         screen.step("Starting the operator as its own ServiceAccount", starting, done).await
     }
 
-    async fn start_with(home: &Path, kubeconfig: &Path) -> Result<Self> {
+    async fn start_with(home: &Path, kubeconfig: &Path, c1: SocketAddr) -> Result<Self> {
         let (health, snapshots) = (probe::free_address()?, probe::free_address()?);
         let (program, log) = (program("connector-operator")?, home.join("operator.log"));
         let scratch = home.join("scratch");
@@ -111,6 +132,7 @@ impl Operator {
                 .env("KUBECONFIG", kubeconfig)
                 .args(["run", "--allow-loopback", "--default-interval=30s", "--min-interval=5s"])
                 .args([format!("--listen={health}"), format!("--snapshot-listen={snapshots}")])
+                .arg(format!("--c1-api-host={c1}"))
                 .arg("--snapshot-dir")
                 .arg(home.join("snapshots"))
                 .arg("--scratch-dir")
