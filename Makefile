@@ -42,7 +42,9 @@ lint: build ## Check formatting, lints, generated files, examples, dependencies,
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	@made=$$(mktemp -d); trap 'rm -rf "$$made"' EXIT; \
 	"$(PROGRAMS)/connector-operator" crds --out "$$made"; \
-	diff -ru crds "$$made" || { echo 'crds/ differs from the types: run `make crds`' >&2; exit 1; }
+	"$(PROGRAMS)/connector-operator" reference --out "$$made/reference"; \
+	diff -ru docs/reference "$$made/reference" && rm -r "$$made/reference" && diff -ru crds "$$made" || \
+	  { echo 'crds/ or docs/reference/ differs from the code: run `make crds`' >&2; exit 1; }
 	@"$$(tools/build --path kubeconform)/kubeconform" -strict -summary -skip $(NOT_OURS) \
 	  -schema-location 'crds/schemas/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json' examples deploy
 	@tools/check-dependencies
@@ -51,8 +53,9 @@ lint: build ## Check formatting, lints, generated files, examples, dependencies,
 fuzz: ## Run each fuzzer for ten minutes; SECONDS=60 ENTRIES="token retry-after" changes that
 	tools/fuzz $(or $(SECONDS),600) $(ENTRIES)
 
-crds: build ## Make crds/ anew from the types
+crds: build ## Make crds/ and docs/reference/ anew from the code
 	@"$(PROGRAMS)/connector-operator" crds --out crds
+	@"$(PROGRAMS)/connector-operator" reference --out docs/reference
 
 clean: ## Remove what was built here; the cache of tools stays
 	cargo clean

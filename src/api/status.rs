@@ -122,6 +122,24 @@ pub enum Phase {
     Suspended,
 }
 
+impl Phase {
+    /// Every phase.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Syncing, Self::Connected, Self::Held, Self::Error, Self::Suspended];
+
+    /// What it means.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Pending => "Waits for its Secret.",
+            Self::Syncing => "Reads for the first time, or since somebody asked or changed something.",
+            Self::Connected => "Everything was read; periodic runs keep this.",
+            Self::Held => "Everything was read, and the removal guard holds it until somebody says that it is right.",
+            Self::Error => "The last run failed; the Ready condition says why and what to do.",
+            Self::Suspended => "spec.suspend is true.",
+        }
+    }
+}
+
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
@@ -150,6 +168,18 @@ pub enum Trigger {
 }
 
 impl Trigger {
+    /// Every trigger.
+    pub const ALL: [Self; 8] = [
+        Self::First,
+        Self::SpecChanged,
+        Self::SecretChanged,
+        Self::Requested,
+        Self::Approved,
+        Self::C1Task,
+        Self::Scheduled,
+        Self::Retry,
+    ];
+
     /// The word in status, logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@ mod crds;
 mod manifests;
 mod operator;
 mod progress;
+mod reference;
 mod report;
 mod results;
 mod snapshot;
@@ -52,6 +53,8 @@ enum Command {
     Snapshot(snapshot::Snapshot),
     /// Prints the CustomResourceDefinitions
     Crds(crds::Crds),
+    /// Prints the reference pages about conditions and metrics
+    Reference(reference::Reference),
 }
 
 /// How a command prints what it found.
@@ -103,6 +106,10 @@ impl Arguments {
             Command::Crds(crds) => {
                 logged(OF_OTHERS);
                 crds.execute().map(|()| ExitCode::SUCCESS)
+            }
+            Command::Reference(reference) => {
+                logged(OF_OTHERS);
+                reference.execute().map(|()| ExitCode::SUCCESS)
             }
         }
     }

@@ -9,6 +9,7 @@ pub mod decide;
 mod delivery;
 mod events;
 pub mod inputs;
+mod lease;
 mod progress;
 mod reconcile;
 mod schedule;
@@ -19,8 +20,9 @@ mod sweep;
 mod watch;
 
 pub use delivery::Deliveries;
+pub use lease::{Candidate, Ended as CandidateEnded, Leadership, Leases, OneLease, Timing as LeaseTiming};
 pub use reconcile::{Context, Error, FIELD_MANAGER, Shared, reconcile};
-pub use schedule::{Defaults, Timing};
+pub use schedule::{Cadence, Defaults, InvalidTiming, Timing};
 pub use secrets::{Known, Purpose, SecretIndex};
 pub use sweep::Sweep;
 pub use watch::{control, watch_secrets};

@@ -11,7 +11,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
 use crate::access::guard::Limits;
-use crate::api::{self, ConditionType, ConnectorStatus, InvalidDuration, Phase, Reason, Trigger};
+use crate::api::{self, ConditionType, ConnectorStatus, Phase, Reason, Trigger};
 use crate::connectors::http::ClientOptions;
 use crate::kinds::Kind;
 use crate::server::Metrics;
@@ -26,7 +26,7 @@ use super::delivery::{self, Age, Deliveries, Request, Terms};
 use super::events::{Events, News};
 use super::inputs::{Inputs, Namespace};
 use super::progress::Telling;
-use super::schedule::{Defaults, Timing};
+use super::schedule::{Defaults, InvalidTiming, Timing};
 use super::secrets::{Known, Purpose, SecretIndex, as_version};
 use super::status::{self, Begun};
 use super::store::Unseen;
@@ -358,7 +358,7 @@ impl<K: Kind> Subject<'_, K> {
         &self,
         context: &Context,
         trigger: Trigger,
-        error: &InvalidDuration,
+        error: &InvalidTiming,
     ) -> Result<Requeue, Error> {
         let message = format!("In spec.schedule or spec.timeout, {error}. Correct it.");
         let outcome = Outcome {
@@ -372,11 +372,7 @@ impl<K: Kind> Subject<'_, K> {
             completed: self.now,
             result: Err(Failure::new(Reason::InvalidSpec, message)),
         };
-        let timing = Timing {
-            interval: context.shared.defaults.interval,
-            timeout: context.shared.defaults.timeout,
-            place: 0.5,
-        };
+        let timing = Timing::fallback(&context.shared.defaults);
         self.write(context, status::ended(&self.status, &outcome, &timing)).await?;
         Ok(Requeue::await_change())
     }
@@ -411,11 +407,8 @@ impl<K: Kind> Subject<'_, K> {
             return Ok(Requeue::await_change());
         };
         outcome.secret = self.settled(context, outcome.secret);
-        let timing = self.timing(context).unwrap_or(Timing {
-            interval: context.shared.defaults.interval,
-            timeout: context.shared.defaults.timeout,
-            place: 0.5,
-        });
+        let fallback = |_| Timing::fallback(&context.shared.defaults);
+        let timing = self.timing(context).unwrap_or_else(fallback);
         let after = status::ended(&self.status, &outcome, &timing);
         if self.write(context, after).await? == Written::ObjectGone {
             return Ok(Requeue::await_change());
@@ -449,7 +442,7 @@ impl<K: Kind> Subject<'_, K> {
         Begun { id, generation: self.generation, trigger, what: self.object.what(), now: started }
     }
 
-    fn timing(&self, context: &Context) -> Result<Timing, InvalidDuration> {
+    fn timing(&self, context: &Context) -> Result<Timing, InvalidTiming> {
         Timing::of(self.object.common(), &self.key.uid, &context.shared.defaults)
     }
 

@@ -2,59 +2,118 @@
 
 use std::time::Duration;
 
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
-use crate::api::{Class, CommonSpec, InvalidDuration};
+use crate::api::{Class, CommonSpec, InvalidDuration, Schedule};
 
 /// The first wait after a failure; each further one doubles it.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 /// No wait for a retry is longer.
 const LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
-/// Periodic runs are spread over this part of their interval.
+/// Runs at an interval are spread over this part of it.
 const JITTER: f64 = 0.10;
+/// A pattern that fits no moment within a year fits none that anybody means.
+const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// What the operator fills in where a spec is silent.
 #[derive(Debug, Clone, Copy)]
 pub struct Defaults {
-    /// Where a spec has no interval.
+    /// Where a spec has neither an interval nor a cron pattern.
     pub interval: Duration,
-    /// No interval is shorter.
+    /// No interval is shorter, and no two moments of a cron pattern nearer to each other.
     pub min_interval: Duration,
     /// Where a spec has no timeout.
     pub timeout: Duration,
 }
 
 /// When one connector reads.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Timing {
-    /// Time between the starts of two runs.
-    pub interval: Duration,
+    /// When the next run begins after one that has.
+    pub cadence: Cadence,
     /// How long one run may take.
     pub timeout: Duration,
     /// This connector's place within the spread, from 0 to 1: the same for as long as it lives.
     pub place: f64,
 }
 
+/// When the next run begins after one that has.
+#[derive(Debug, Clone)]
+pub enum Cadence {
+    /// So long after its start.
+    Every(Duration),
+    /// At the next moment that fits.
+    Cron {
+        /// What fits.
+        pattern: Box<Cron>,
+        /// Where the clock is.
+        zone: TimeZone,
+        /// What fits sooner than so long after the start of the last run is left out.
+        floor: Duration,
+    },
+}
+
+/// Why there is no telling when to read. The API server lets in nothing that looks so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTiming {
+    /// The interval or the timeout is no duration.
+    #[error(transparent)]
+    Duration(#[from] InvalidDuration),
+    /// The pattern is none.
+    #[error("cron {pattern:?} cannot be understood: {problem}")]
+    Cron {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// No moment fits the pattern.
+    #[error("cron {pattern:?} fits no day of the year")]
+    Never {
+        /// The pattern.
+        pattern: String,
+    },
+    /// There is no such time zone.
+    #[error("timeZone {name:?} is not in the IANA database; names are such as Europe/Prague")]
+    TimeZone {
+        /// The name.
+        name: String,
+    },
+}
+
 impl Timing {
     /// The timing that `spec` asks for, for the object with this uid.
     ///
     /// # Errors
-    /// [`InvalidDuration`] where a duration is none, which the API server does not let in.
-    pub fn of(spec: &CommonSpec, uid: &str, defaults: &Defaults) -> Result<Self, InvalidDuration> {
-        let asked = spec.schedule.as_ref().and_then(|schedule| schedule.interval.as_ref());
-        let interval = asked.map_or(Ok(defaults.interval), |interval| interval.get())?;
+    /// [`InvalidTiming`] where that cannot be understood.
+    pub fn of(spec: &CommonSpec, uid: &str, defaults: &Defaults) -> Result<Self, InvalidTiming> {
         let timeout = spec.timeout.as_ref().map_or(Ok(defaults.timeout), |timeout| timeout.get())?;
         Ok(Self {
-            interval: interval.max(defaults.min_interval),
+            cadence: Cadence::of(spec.schedule.as_ref(), defaults)?,
             timeout: timeout.max(Duration::from_secs(1)),
             place: place(uid),
         })
     }
 
+    /// The timing of a connector whose own cannot be understood.
+    pub(super) fn fallback(defaults: &Defaults) -> Self {
+        Self { cadence: Cadence::Every(defaults.interval), timeout: defaults.timeout, place: 0.5 }
+    }
+
     /// When the next periodic run is due: the cadence counts from starts, and never overtakes an end.
     pub fn after_success(&self, started: Timestamp, ended: Timestamp) -> Timestamp {
-        let interval = self.interval.mul_f64(1.0 + JITTER * (self.place - 0.5));
-        later(started, interval).max(later(ended, interval / 10))
+        match &self.cadence {
+            Cadence::Every(interval) => {
+                let spread = interval.mul_f64(1.0 + JITTER * (self.place - 0.5));
+                later(started, spread).max(later(ended, spread / 10))
+            }
+            Cadence::Cron { pattern, zone, floor } => {
+                next(pattern, zone, later(started, *floor).max(later(ended, Duration::ZERO)))
+            }
+        }
     }
 
     /// When to try again after the `failures`th failure in a row.
@@ -65,19 +124,68 @@ impl Timing {
         retry_after: Option<Duration>,
         ended: Timestamp,
     ) -> Timestamp {
-        let wait = match class {
-            Class::WaitForChange => self.interval.max(LONGEST_RETRY),
-            Class::Retry | Class::WaitForSecret => self.backoff(failures),
-        };
-        later(ended, wait.max(retry_after.unwrap_or_default().min(LONGEST_RETRY)))
+        let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY);
+        match class {
+            Class::WaitForChange => self.slowly(ended).max(later(ended, asked)),
+            Class::Retry | Class::WaitForSecret => later(ended, self.backoff(failures, ended).max(asked)),
+        }
     }
 
-    /// 30 s, 60 s, 2 min … 15 min, and never longer than the interval; spread over its upper half.
-    fn backoff(&self, failures: i32) -> Duration {
+    /// Nothing will change by itself: at the next moment that is due, and not within a quarter of an hour.
+    fn slowly(&self, ended: Timestamp) -> Timestamp {
+        let earliest = later(ended, LONGEST_RETRY);
+        match &self.cadence {
+            Cadence::Every(interval) => later(ended, *interval).max(earliest),
+            Cadence::Cron { pattern, zone, .. } => next(pattern, zone, earliest),
+        }
+    }
+
+    /// 30 s, 60 s, 2 min … 15 min, and never later than what is due anyway; spread over its upper half.
+    fn backoff(&self, failures: i32, ended: Timestamp) -> Duration {
         let doublings = u32::try_from(failures.clamp(1, 16) - 1).unwrap_or(0);
-        let full = FIRST_RETRY.saturating_mul(1 << doublings).min(LONGEST_RETRY).min(self.interval);
+        let due = match &self.cadence {
+            Cadence::Every(interval) => *interval,
+            Cadence::Cron { pattern, zone, .. } => {
+                let due = next(pattern, zone, ended).duration_since(ended);
+                Duration::try_from(due).unwrap_or_default().max(FIRST_RETRY)
+            }
+        };
+        let full = FIRST_RETRY.saturating_mul(1 << doublings).min(LONGEST_RETRY).min(due);
         full.mul_f64(0.5 + 0.5 * self.place)
     }
+}
+
+impl Cadence {
+    fn of(schedule: Option<&Schedule>, defaults: &Defaults) -> Result<Self, InvalidTiming> {
+        let Some(pattern) = schedule.and_then(|schedule| schedule.cron.as_ref()) else {
+            let asked = schedule.and_then(|schedule| schedule.interval.as_ref());
+            let interval = asked.map_or(Ok(defaults.interval), |interval| interval.get())?;
+            return Ok(Self::Every(interval.max(defaults.min_interval)));
+        };
+        let name = schedule.and_then(|schedule| schedule.time_zone.as_deref()).unwrap_or("UTC");
+        let zone = TimeZone::get(name).map_err(|_| InvalidTiming::TimeZone { name: name.to_owned() })?;
+        let cron = parsed(pattern)?;
+        let now = Timestamp::now();
+        if next(&cron, &zone, now) == later(now, YEAR) {
+            return Err(InvalidTiming::Never { pattern: pattern.clone() });
+        }
+        Ok(Self::Cron { pattern: Box::new(cron), zone, floor: defaults.min_interval })
+    }
+}
+
+fn parsed(pattern: &str) -> Result<Cron, InvalidTiming> {
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    parser
+        .parse(pattern)
+        .map_err(|error| InvalidTiming::Cron { pattern: pattern.to_owned(), problem: error.to_string() })
+}
+
+/// The first moment after `time` that fits, within a year. What a clock that is put forward leaves out is made up for
+/// after the gap; what one that is put back has twice is once.
+fn next(pattern: &Cron, zone: &TimeZone, time: Timestamp) -> Timestamp {
+    let limit = later(time, YEAR);
+    let found = pattern.find_next_occurrence(&time.to_zoned(zone.clone()), false);
+    found.map_or(limit, |found| found.timestamp().min(limit))
 }
 
 fn later(start: Timestamp, wait: Duration) -> Timestamp {
@@ -96,9 +204,10 @@ fn place(uid: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rstest::rstest;
 
     use super::*;
-    use crate::api::{Schedule, SpecDuration};
+    use crate::api::SpecDuration;
 
     const DEFAULTS: Defaults = Defaults {
         interval: Duration::from_secs(3600),
@@ -107,20 +216,101 @@ mod tests {
     };
 
     fn every(interval: &str) -> CommonSpec {
-        let schedule = Schedule { interval: Some(SpecDuration(interval.into())) };
+        let schedule = Schedule { interval: Some(SpecDuration(interval.into())), ..Schedule::default() };
         CommonSpec { schedule: Some(schedule), ..CommonSpec::default() }
     }
 
     #[test]
     fn a_silent_spec_is_read_at_the_operators_default() {
         let timing = Timing::of(&CommonSpec::default(), "uid", &DEFAULTS).unwrap();
-        assert_eq!((timing.interval, timing.timeout), (DEFAULTS.interval, DEFAULTS.timeout));
+        assert!(matches!(timing.cadence, Cadence::Every(interval) if interval == DEFAULTS.interval));
+        assert_eq!(timing.timeout, DEFAULTS.timeout);
     }
 
     #[test]
     fn no_interval_is_shorter_than_the_floor() {
         let timing = Timing::of(&every("1s"), "uid", &DEFAULTS).unwrap();
-        assert_eq!(timing.interval, DEFAULTS.min_interval);
+        assert!(matches!(timing.cadence, Cadence::Every(interval) if interval == DEFAULTS.min_interval));
+    }
+
+    fn cron(pattern: &str, zone: Option<&str>) -> CommonSpec {
+        let schedule =
+            Schedule { cron: Some(pattern.into()), time_zone: zone.map(str::to_owned), interval: None };
+        CommonSpec { schedule: Some(schedule), ..CommonSpec::default() }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// The moments after `start` at which runs of a second each begin.
+    fn moments(spec: &CommonSpec, start: &str, count: usize) -> Vec<String> {
+        let timing = Timing::of(spec, "uid", &DEFAULTS).unwrap();
+        let mut time = at(start);
+        let mut moments = Vec::new();
+        for _ in 0..count {
+            time = timing.after_success(time, time + Duration::from_secs(1));
+            moments.push(time.to_string());
+        }
+        moments
+    }
+
+    #[test]
+    fn a_cron_pattern_means_the_clock_of_its_zone() {
+        let weekdays = cron("0 6 * * 1-5", Some("Europe/Prague"));
+        let expected = ["2026-11-20T05:00:00Z", "2026-11-23T05:00:00Z", "2026-11-24T05:00:00Z"];
+        assert_eq!(moments(&weekdays, "2026-11-19T12:00:00Z", 3), expected);
+        assert_eq!(moments(&cron("0 6 * * *", None), "2026-11-19T12:00:00Z", 1), ["2026-11-20T06:00:00Z"]);
+    }
+
+    #[test]
+    fn what_the_clock_leaves_out_in_spring_is_made_up_for_after_the_gap_and_autumn_has_it_once() {
+        let night = cron("30 2 * * *", Some("Europe/Prague"));
+        let spring = moments(&night, "2026-03-27T12:00:00Z", 3);
+        assert_eq!(spring, ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]);
+        let autumn = moments(&night, "2026-10-23T12:00:00Z", 3);
+        assert_eq!(autumn, ["2026-10-24T00:30:00Z", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]);
+    }
+
+    #[test]
+    fn moments_that_pass_during_a_run_are_left_out_and_an_outage_is_made_up_for_once() {
+        let timing = Timing::of(&cron("*/5 * * * *", None), "uid", &DEFAULTS).unwrap();
+        let next = timing.after_success(at("2026-11-20T06:00:00Z"), at("2026-11-20T06:12:00Z"));
+        assert_eq!(next, at("2026-11-20T06:15:00Z"));
+        let after_an_outage = timing.after_success(at("2026-11-21T09:01:00Z"), at("2026-11-21T09:01:30Z"));
+        assert_eq!(after_an_outage, at("2026-11-21T09:05:00Z"));
+    }
+
+    #[test]
+    fn the_floor_holds_for_cron_too() {
+        let defaults = Defaults { min_interval: Duration::from_secs(600), ..DEFAULTS };
+        let timing = Timing::of(&cron("* * * * *", None), "uid", &defaults).unwrap();
+        let start = at("2026-11-20T06:00:00Z");
+        assert_eq!(timing.after_success(start, start), at("2026-11-20T06:11:00Z"));
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_soon_and_what_waits_for_a_change_at_the_next_moment() {
+        let timing = Timing::of(&cron("0 6 * * *", None), "uid", &DEFAULTS).unwrap();
+        let ended = at("2026-11-20T06:00:10Z");
+        let retry = timing.after_failure(Class::Retry, 1, None, ended);
+        assert!(retry <= at("2026-11-20T06:00:41Z"), "{retry}");
+        let waits = timing.after_failure(Class::WaitForChange, 1, None, ended);
+        assert_eq!(waits, at("2026-11-21T06:00:00Z"));
+    }
+
+    #[rstest]
+    #[case("61 * * * *", None, "cron \"61 * * * *\" cannot be understood")]
+    #[case("0 0 31 2 *", None, "fits no day of the year")]
+    #[case("* * * * * *", None, "cannot be understood")]
+    #[case("0 6 * * *", Some("Europe/Atlantis"), "is not in the IANA database")]
+    fn a_schedule_that_means_nothing_is_refused_in_words(
+        #[case] pattern: &str,
+        #[case] zone: Option<&str>,
+        #[case] because: &str,
+    ) {
+        let error = Timing::of(&cron(pattern, zone), "uid", &DEFAULTS).unwrap_err().to_string();
+        assert!(error.contains(because), "{error}");
     }
 
     proptest! {
@@ -143,10 +333,23 @@ mod tests {
         #[test]
         fn retries_come_less_and_less_often_and_within_bounds(uid in "\\PC{0,40}") {
             let timing = Timing::of(&CommonSpec::default(), &uid, &DEFAULTS).unwrap();
-            let waits: Vec<Duration> = (1..40).map(|n| timing.backoff(n)).collect();
+            let waits: Vec<Duration> = (1..40).map(|n| timing.backoff(n, Timestamp::UNIX_EPOCH)).collect();
             prop_assert!(waits.is_sorted());
             prop_assert!(waits[0] >= FIRST_RETRY / 2);
             prop_assert!(waits[38] <= LONGEST_RETRY);
+        }
+
+        #[test]
+        fn the_next_moment_of_cron_is_later_fits_and_is_the_same_each_time(
+            minute in 0_u8..60, hour in 0_u8..24, start in 1_700_000_000_i64..2_000_000_000, took in 0_i64..100_000,
+        ) {
+            let spec = cron(&format!("{minute} {hour} * * *"), Some("America/New_York"));
+            let timing = Timing::of(&spec, "uid", &DEFAULTS).unwrap();
+            let (start, end) = (Timestamp::from_second(start).unwrap(), Timestamp::from_second(start + took).unwrap());
+            let next = timing.after_success(start, end);
+            prop_assert!(next > end);
+            prop_assert!(next.duration_since(end).as_hours() <= 26);
+            prop_assert_eq!(next, timing.after_success(start, end));
         }
     }
 }

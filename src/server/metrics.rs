@@ -79,6 +79,16 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// One series of everything, so that all of it is described.
+    pub(crate) fn example() -> Self {
+        let metrics = Self::default();
+        let Series { syncs, sync_duration, reconcile_errors, .. } = metrics.series.as_ref();
+        syncs.get_or_create(&OfRun { kind: "", result: String::new(), trigger: "" });
+        sync_duration.get_or_create(&OfResult { kind: "", result: "" });
+        reconcile_errors.get_or_create(&vec![("kind", "")]);
+        metrics
+    }
+
     /// All of it, in the OpenMetrics text format.
     pub fn exposition(&self) -> String {
         let mut text = String::new();

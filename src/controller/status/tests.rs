@@ -5,12 +5,16 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rstest::rstest;
 
+use super::super::schedule::Cadence;
 use super::*;
 use crate::access::Counts;
 use crate::access::guard::{Removal, Why};
 
-const TIMING: Timing =
-    Timing { interval: Duration::from_secs(3600), timeout: Duration::from_secs(60), place: 0.5 };
+const TIMING: Timing = Timing {
+    cadence: Cadence::Every(Duration::from_secs(3600)),
+    timeout: Duration::from_secs(60),
+    place: 0.5,
+};
 
 fn counts(counts: &[(&str, u64)]) -> Counts {
     counts.iter().map(|(scope, count)| ((*scope).to_owned(), *count)).collect()
