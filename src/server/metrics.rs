@@ -83,9 +83,9 @@ impl Metrics {
     pub(crate) fn example() -> Self {
         let metrics = Self::default();
         let Series { syncs, sync_duration, reconcile_errors, .. } = metrics.series.as_ref();
-        syncs.get_or_create(&OfRun { kind: "", result: String::new(), trigger: "" });
-        sync_duration.get_or_create(&OfResult { kind: "", result: "" });
-        reconcile_errors.get_or_create(&vec![("kind", "")]);
+        let _ = syncs.get_or_create(&OfRun { kind: "", result: String::new(), trigger: "" });
+        let _ = sync_duration.get_or_create(&OfResult { kind: "", result: "" });
+        let _ = reconcile_errors.get_or_create(&vec![("kind", "")]);
         metrics
     }
 

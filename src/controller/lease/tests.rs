@@ -232,8 +232,8 @@ proptest! {
             };
             let mut seen = 0;
             for wait in stops.into_iter().chain([600]) {
-                for _ in 0..wait * 10 {
-                    sleep(Duration::from_millis(100)).await;
+                for _ in 0..wait * 4 {
+                    sleep(Duration::from_millis(250)).await;
                     look(&mut seen);
                 }
                 stoppable.push(enter(&server, &leaderships, stoppable.len()));
