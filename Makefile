@@ -6,7 +6,7 @@ SHELL := bash
 
 # Where there is no schema of Kubernetes' own kinds: kubeconform would download them. The API server of `make demo` and of
 # the tests reads them instead; kubeconform checks what it has schemas of, our own kinds.
-NOT_OURS := Namespace,ServiceAccount,ClusterRole,ClusterRoleBinding,Secret,ConfigMap,CustomResourceDefinition,Deployment
+NOT_OURS := Namespace,ServiceAccount,ClusterRole,ClusterRoleBinding,Role,RoleBinding,Secret,ConfigMap,CustomResourceDefinition,Deployment
 
 # Programs are built with the whole workspace and then started: `cargo run` would build one package alone, with other
 # features, and so most of what it needs once more.

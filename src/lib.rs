@@ -8,6 +8,7 @@ pub mod cli;
 pub mod connectors;
 pub mod controller;
 pub mod kinds;
+pub mod leadership;
 pub mod network;
 pub mod server;
 pub mod snapshot;

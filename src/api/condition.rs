@@ -30,12 +30,16 @@ impl ConditionType {
     /// What it says while it is True.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Ready => "Everything was read and published, and C1 gets what it is to get. The summary of the others.",
+            Self::Ready => {
+                "Everything was read and published, and C1 gets what it is to get. The summary of the others."
+            }
             Self::Connected => "The upstream has accepted the credential, the last time it was asked.",
             Self::Syncing => "A run is under way.",
             Self::C1Connected => "C1 takes what is delivered. Only with spec.c1.",
             Self::Reconciling => "Something is being done about a change (kstatus). Present only while True.",
-            Self::Stalled => "Nothing more is done until somebody changes something (kstatus). Present only while True.",
+            Self::Stalled => {
+                "Nothing more is done until somebody changes something (kstatus). Present only while True."
+            }
         }
     }
 

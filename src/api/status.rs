@@ -133,7 +133,9 @@ impl Phase {
             Self::Pending => "Waits for its Secret.",
             Self::Syncing => "Reads for the first time, or since somebody asked or changed something.",
             Self::Connected => "Everything was read; periodic runs keep this.",
-            Self::Held => "Everything was read, and the removal guard holds it until somebody says that it is right.",
+            Self::Held => {
+                "Everything was read, and the removal guard holds it until somebody says that it is right."
+            }
             Self::Error => "The last run failed; the Ready condition says why and what to do.",
             Self::Suspended => "spec.suspend is true.",
         }

@@ -2,6 +2,7 @@
 
 mod asking;
 mod crds;
+mod election;
 mod manifests;
 mod operator;
 mod progress;

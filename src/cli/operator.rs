@@ -24,6 +24,7 @@ use crate::snapshot::DirectoryStore;
 use crate::sync::{ObjectKey, Queue, Snapshots};
 
 use super::asking::Asking;
+use super::election::{Campaign, Election};
 use super::{Failed, runtime, signals};
 
 /// How long a stop may take before the program ends all the same; the chart's grace is longer.
@@ -70,6 +71,8 @@ pub(super) struct Run {
     /// Where C1 is, as HOST or HOST:PORT, for all connectors, whatever host their client ids name. It must be allowed.
     #[arg(long, env = "CONNECTOR_C1_API_HOST", value_name = "HOST[:PORT]")]
     c1_api_host: Option<String>,
+    #[command(flatten)]
+    election: Election,
     #[command(flatten)]
     asking: Asking,
     /// How often to read where a connector does not say.
@@ -135,7 +138,7 @@ impl Run {
     async fn operate(self) -> Result<(), Failed> {
         let stop = CancellationToken::new();
         let signals = signals()?;
-        let running = self.start(&stop).await?;
+        let (running, campaign) = self.start(&stop).await?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "The operator has started");
         let asked = tokio::select! {
             () = signals => true,
@@ -146,6 +149,7 @@ impl Run {
         if tokio::time::timeout(STOP_WITHIN, running).await.is_err() {
             tracing::warn!("Not everything ended in time; ending all the same");
         }
+        campaign.end().await;
         tracing::info!("Stopped");
         if asked {
             Ok(())
@@ -154,8 +158,9 @@ impl Run {
         }
     }
 
-    /// Starts every part. What is returned ends when all have ended after `stop`.
-    async fn start(self, stop: &CancellationToken) -> Result<BoxFuture<'static, ()>, Failed> {
+    /// Starts every part, and stands for election. The future that is returned ends when all parts have ended after
+    /// `stop`.
+    async fn start(self, stop: &CancellationToken) -> Result<(BoxFuture<'static, ()>, Campaign), Failed> {
         let hosts = HostPolicy::new(&self.allow_upstream_hosts)?.with_loopback(self.allow_loopback);
         let c1_hosts = HostPolicy::new(&self.allow_c1_hosts)?.with_loopback(self.allow_loopback);
         let upstream = ClientOptions { allowances: self.asking.allowances(), ..ClientOptions::new(hosts) };
@@ -163,7 +168,6 @@ impl Run {
             .map_err(|error| format!("--snapshot-dir {}: {error}", self.snapshot_dir.display()))?;
         let scratch = self.scratch()?;
         let store = DirectoryStore::new(&self.snapshot_dir);
-        let snapshots = Snapshots::new(store, scratch, self.snapshot_keep.get());
         let listener = listen("--listen", self.listen).await?;
         if !self.snapshot_listen.ip().is_loopback() {
             return Err(
@@ -173,6 +177,9 @@ impl Run {
         let snapshot_listener = listen("--snapshot-listen", self.snapshot_listen).await?;
         let client = kubernetes().await.map_err(|error| format!("no Kubernetes API server: {error}"))?;
         let (metrics, readiness) = (Metrics::default(), Readiness::default());
+        let campaign = self.election.begin(&client, &self.instance, stop);
+        let leadership = campaign.leadership.clone();
+        let snapshots = Snapshots::new(store, scratch, self.snapshot_keep.get()).led_by(leadership.clone());
         let queue = Queue::new(stop.clone());
         let secrets = Arc::new(SecretIndex::default());
         let deliveries = Deliveries::new(client.clone(), c1_hosts, self.c1_api_host, stop.clone());
@@ -195,6 +202,7 @@ impl Run {
             },
             secrets: Arc::clone(&secrets),
             deliveries: deliveries.clone(),
+            leadership,
             metrics: metrics.clone(),
         }));
         let mut controllers = Controllers {
@@ -222,13 +230,14 @@ impl Run {
             })
         });
         let parts = parts.collect::<Vec<_>>();
-        Ok(Box::pin(async move {
+        let running = Box::pin(async move {
             for ended in futures::future::join_all(parts).await {
                 if let Err(error) = ended {
                     tracing::error!(%error, "A part of the operator has failed");
                 }
             }
-        }))
+        });
+        Ok((running, campaign))
     }
 }
 

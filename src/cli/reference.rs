@@ -100,7 +100,13 @@ fn metrics() -> String {
         };
         let kind = of("TYPE");
         // The text format adds what it adds to the samples' names.
-        let suffix = if kind == "counter" { "_total" } else if kind == "info" { "_info" } else { "" };
+        let suffix = if kind == "counter" {
+            "_total"
+        } else if kind == "info" {
+            "_info"
+        } else {
+            ""
+        };
         [code(&format!("{name}{suffix}")), kind, help.trim_end_matches('.').to_owned()]
     });
     table(&mut page, &["metric", "type", "meaning"], rows.collect::<Vec<_>>().into_iter());
@@ -128,7 +134,12 @@ mod tests {
         let page = conditions();
         assert!(Reason::ALL.iter().all(|it| page.contains(&format!("| `{}` |", it.as_str()))));
         let page = metrics();
-        for name in ["connector_sync_total", "connector_resource_ready", "connector_build_info", "connector_sync_duration_seconds"] {
+        for name in [
+            "connector_sync_total",
+            "connector_resource_ready",
+            "connector_build_info",
+            "connector_sync_duration_seconds",
+        ] {
             assert!(page.contains(&format!("| `{name}` |")), "{name}: {page}");
         }
     }

@@ -9,7 +9,6 @@ pub mod decide;
 mod delivery;
 mod events;
 pub mod inputs;
-mod lease;
 mod progress;
 mod reconcile;
 mod schedule;
@@ -20,7 +19,6 @@ mod sweep;
 mod watch;
 
 pub use delivery::Deliveries;
-pub use lease::{Candidate, Ended as CandidateEnded, Leadership, Leases, OneLease, Timing as LeaseTiming};
 pub use reconcile::{Context, Error, FIELD_MANAGER, Shared, reconcile};
 pub use schedule::{Cadence, Defaults, InvalidTiming, Timing};
 pub use secrets::{Known, Purpose, SecretIndex};

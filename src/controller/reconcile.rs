@@ -14,6 +14,7 @@ use crate::access::guard::Limits;
 use crate::api::{self, ConditionType, ConnectorStatus, Phase, Reason, Trigger};
 use crate::connectors::http::ClientOptions;
 use crate::kinds::Kind;
+use crate::leadership::Leadership;
 use crate::server::Metrics;
 use crate::snapshot::{InvalidOwner, Owner, SyncId};
 use crate::sync::{
@@ -60,6 +61,8 @@ pub struct Shared {
     pub secrets: Arc<SecretIndex>,
     /// Work for C1.
     pub deliveries: Deliveries,
+    /// Whether this operator leads; one that does not decides nothing.
+    pub leadership: Leadership,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -77,6 +80,9 @@ pub enum Error {
     /// The status could not be written.
     #[error("writing the status: {0}")]
     Status(#[source] kube::Error),
+    /// Another operator leads by now.
+    #[error("another operator leads by now")]
+    Deposed,
     /// The object has no name, namespace or uid, which the API server never leaves out.
     #[error("the object has no {0}")]
     Anonymous(&'static str),
@@ -100,6 +106,11 @@ impl Context {
     /// The queue in which runs wait.
     pub fn queue(&self) -> &Queue {
         &self.shared.queue
+    }
+
+    /// Whether this operator leads.
+    pub(super) fn leadership(&self) -> &Leadership {
+        &self.shared.leadership
     }
 
     /// Work for C1.
@@ -171,6 +182,8 @@ struct Subject<'a, K> {
     /// The same as the runs alone would have it.
     status: ConnectorStatus,
     now: Timestamp,
+    /// The term in which this operator leads.
+    term: u64,
 }
 
 /// The key of an object.
@@ -198,11 +211,12 @@ fn age_of<K: Kind>(object: &K, key: &ObjectKey) -> Age {
 /// [`Error`], after which the object is looked at again soon.
 pub async fn reconcile<K: Kind>(object: Arc<K>, context: Arc<Context>) -> Result<Requeue, Error> {
     let key = key_of(object.as_ref())?;
+    let Some(term) = context.shared.leadership.term() else { return Ok(Requeue::await_change()) };
     let stored = context.unseen.latest(&key, object.status());
     let generation = object.meta().generation.unwrap_or_default();
     let now = Timestamp::now();
     let status = delivery::without(&stored, now);
-    let subject = Subject { object: &object, generation, stored, status, now, key };
+    let subject = Subject { object: &object, generation, stored, status, now, key, term };
     subject.deliver(&context);
     let run = context.shared.queue.view(&subject.key);
     match subject.decide(&context, run.as_ref()) {
@@ -466,6 +480,9 @@ impl<K: Kind> Subject<'_, K> {
         let after = self.with_c1(context, after);
         if after == self.stored {
             return Ok(Written::Stored);
+        }
+        if !context.shared.leadership.holds(self.term) {
+            return Err(Error::Deposed);
         }
         let api: Api<K> = Api::namespaced(context.shared.client.clone(), &self.key.namespace);
         let patch = json!({

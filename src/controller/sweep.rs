@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::kinds::Kind;
+use crate::leadership::Leadership;
 use crate::snapshot::{DirectoryStore, Owner, Retired, StoreError};
 use crate::sync::ObjectKey;
 
@@ -28,6 +29,8 @@ pub struct Sweep<K: Kind> {
     pub snapshots: DirectoryStore,
     /// How long those of a deleted connector are kept.
     pub retention: SignedDuration,
+    /// Only who leads removes anything.
+    pub leadership: Leadership,
 }
 
 impl<K: Kind> Sweep<K> {
@@ -39,6 +42,9 @@ impl<K: Kind> Sweep<K> {
             let mut times = tokio::time::interval(EVERY);
             loop {
                 times.tick().await;
+                if self.leadership.term().is_none() {
+                    continue;
+                }
                 if let Err(error) = self.once().await {
                     tracing::warn!(kind = K::KIND, %error, "Snapshots of deleted connectors could not be swept");
                 }

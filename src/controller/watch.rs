@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{self, Action, Config};
@@ -67,14 +67,18 @@ pub async fn control<K: Kind>(
         objects: store.clone(),
         snapshots: context.snapshots().store().clone(),
         retention: context.retention(),
+        leadership: context.leadership().clone(),
     };
     let sweeping = tokio::spawn(sweep.forever(listed, stop.clone()));
+    let mut leadership = context.leadership().clone();
+    let leads = async move { leadership.begins().await };
     let runs = UnboundedReceiverStream::new(context.queue().reports(K::KIND));
     let for_c1 = UnboundedReceiverStream::new(context.deliveries().reports(K::KIND));
     let woken = futures::stream::select(runs, UnboundedReceiverStream::new(woken_by_secrets));
     let woken = futures::stream::select(woken, for_c1);
     Controller::for_stream(objects, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_all_on(stream::once(leads))
         .reconcile_on(woken.map(|key| ObjectRef::new(&key.name).within(&key.namespace)))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile::<K>, look_again::<K>, Arc::clone(&context))

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::access::guard::ScopeCounts;
+use crate::leadership::Leadership;
 use crate::snapshot::{
     CompareError, DirectoryStore, Finished, Latest, Owner, ReadError, Receipt, Replaces, SelectError,
     StoreError, WriteError,
@@ -98,12 +99,19 @@ pub struct Snapshots {
     store: DirectoryStore,
     scratch: PathBuf,
     keep: usize,
+    leadership: Leadership,
 }
 
 impl Snapshots {
     /// The snapshots in `store`, of which each object keeps the last `keep`; scratch files go to `scratch`.
     pub fn new(store: DirectoryStore, scratch: PathBuf, keep: usize) -> Self {
-        Self { store, scratch, keep }
+        Self { store, scratch, keep, leadership: Leadership::alone() }
+    }
+
+    /// The same, in which only who leads publishes anything.
+    #[must_use]
+    pub fn led_by(self, leadership: Leadership) -> Self {
+        Self { leadership, ..self }
     }
 
     /// The store itself.
@@ -118,7 +126,7 @@ impl Snapshots {
 
     /// The place of one object's snapshots.
     pub fn of(&self, owner: Owner) -> OwnSnapshots {
-        OwnSnapshots { snapshots: self.clone(), owner }
+        OwnSnapshots { snapshots: self.clone(), owner, term: self.leadership.term() }
     }
 }
 
@@ -127,6 +135,8 @@ impl Snapshots {
 pub struct OwnSnapshots {
     snapshots: Snapshots,
     owner: Owner,
+    /// The term in which the run was begun that publishes here; `None` where that was in none.
+    term: Option<u64>,
 }
 
 fn remembered(latest: Latest) -> PublishedBefore {
@@ -210,8 +220,11 @@ impl Destination for OwnSnapshots {
         receipt: Receipt,
         called_off: &dyn Fn() -> bool,
     ) -> Result<Place, PublishError> {
-        let Snapshots { store, keep, .. } = &self.snapshots;
-        let latest = store.publish(&self.owner, finished, receipt, called_off)?;
+        let Snapshots { store, keep, leadership, .. } = &self.snapshots;
+        let Some(term) = self.term else { return Err(StoreError::CalledOff.into()) };
+        let receipt = Receipt { lease_transitions: term, ..receipt };
+        let called_off = || called_off() || !leadership.holds(term);
+        let latest = store.publish(&self.owner, finished, receipt, &called_off)?;
         if let Err(error) = store.prune(&self.owner, *keep, Timestamp::now()) {
             // What is too much now is pruned after the next run.
             tracing::warn!(%error, owner = %self.owner, "Older snapshots could not be pruned");

@@ -35,7 +35,7 @@ impl Operator {
                 // A proxy that happens to be set would get the requests to the simulators.
                 .env_clear()
                 .env("KUBECONFIG", &kubeconfig)
-                .args(["run", "--log-level=debug", "--log-format=json", "--allow-loopback"])
+                .args(["run", "--log-level=debug", "--log-format=json", "--allow-loopback", "--leader-election=false"])
                 .arg(flag("snapshot-dir", &path("snapshots")))
                 .arg(flag("scratch-dir", &path("scratch")))
                 .arg(flag("listen", &serving))

@@ -8,6 +8,7 @@ use connector_operator::access::guard::Limits;
 use connector_operator::api::{ConnectorStatus, ScalrConnector};
 use connector_operator::connectors::http::ClientOptions;
 use connector_operator::controller::{self, Context, Defaults, Deliveries, Error, SecretIndex, Shared};
+use connector_operator::leadership::Leadership;
 use connector_operator::network::HostPolicy;
 use connector_operator::server::Metrics;
 use connector_operator::snapshot::DirectoryStore;
@@ -67,6 +68,7 @@ impl Operator {
         let context = Context::new(Shared {
             client,
             deliveries,
+            leadership: Leadership::alone(),
             instance: "test".to_owned(),
             queue: queue.clone(),
             snapshots: Snapshots::new(store, folder.path().to_owned(), 5),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use testbed::{Managed, probe};
 
+use super::cluster::SYSTEM;
 use super::screen::Screen;
 use super::{Result, program};
 
@@ -133,7 +134,7 @@ impl Operator {
                 .env("KUBECONFIG", kubeconfig)
                 .args(["run", "--allow-loopback", "--default-interval=30s", "--min-interval=5s"])
                 .args([format!("--listen={health}"), format!("--snapshot-listen={snapshots}")])
-                .arg(format!("--c1-api-host={c1}"))
+                .args([format!("--c1-api-host={c1}"), format!("--lease-namespace={SYSTEM}")])
                 .arg("--snapshot-dir")
                 .arg(home.join("snapshots"))
                 .arg("--scratch-dir")

@@ -1,4 +1,4 @@
-//! Which of several operators leads: the one whose name is in a Lease, for as long as it renews it in time.
+//! Trying to lead: taking the Lease, renewing it, giving it back.
 //!
 //! Every change of the Lease names the version that it was made from, so two who try at once cannot both succeed. Nobody's
 //! clock is compared with anybody else's: a follower counts from when it saw the Lease change last, a leader from before
@@ -17,6 +17,8 @@ use kube::api::PostParams;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
+
+use super::{Leadership, Term, first_term};
 
 /// When what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,45 +82,6 @@ impl Leases for OneLease {
     }
 }
 
-/// Whether this operator leads, for whoever is about to write something.
-#[derive(Debug, Clone)]
-pub struct Leadership(watch::Receiver<Option<Term>>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Term {
-    /// How often the Lease had changed hands.
-    number: u64,
-    /// Until then, unless it is renewed; `None` where nobody else could lead.
-    until: Option<Instant>,
-}
-
-impl Leadership {
-    /// Of an operator that is the only one.
-    pub fn alone() -> Self {
-        let (_, term) = watch::channel(Some(Term { number: 0, until: None }));
-        Self(term)
-    }
-
-    /// How often the Lease had changed hands when this operator took it; `None` while it does not lead. Asked anew
-    /// before each write, it tells a process that was stopped for a while that it no longer leads.
-    pub fn term(&self) -> Option<u64> {
-        let term = (*self.0.borrow())?;
-        term.until.is_none_or(|until| Instant::now() < until).then_some(term.number)
-    }
-
-    /// Does this operator lead, and has it since it was in term `number`?
-    pub fn holds(&self, number: u64) -> bool {
-        self.term() == Some(number)
-    }
-
-    /// Resolves when this operator leads.
-    pub async fn begins(&mut self) {
-        if self.0.wait_for(Option::is_some).await.is_err() {
-            std::future::pending().await
-        }
-    }
-}
-
 /// Tries to lead.
 pub struct Candidate {
     leases: Arc<dyn Leases>,
@@ -142,7 +105,7 @@ impl Candidate {
     /// The candidate of this name, and what tells whether it leads.
     pub fn new(leases: Arc<dyn Leases>, identity: String, timing: Timing) -> (Self, Leadership) {
         let (term, seen) = watch::channel(None);
-        (Self { leases, identity, timing, term, seen: None }, Leadership(seen))
+        (Self { leases, identity, timing, term, seen: None }, Leadership::of(seen))
     }
 
     /// Tries until it leads, then leads until `stop`, or until it has lost the Lease. After `stop` it leads on until
@@ -211,7 +174,7 @@ impl Candidate {
         }
         let unchanged = self.seen.as_ref().map_or(Duration::ZERO, |(_, since)| now - *since);
         let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
-        // Its own name is that of a process that was before it in the same pod.
+        // Its own name: the answer to an earlier try was lost.
         holder.is_empty() || holder == self.identity || unchanged >= self.timing.lasts
     }
 
@@ -225,7 +188,11 @@ impl Candidate {
             lease_duration_seconds: i32::try_from(self.timing.lasts.as_secs()).ok(),
             acquire_time: Some(now.clone()),
             renew_time: Some(now),
-            lease_transitions: Some(if is_new { 0 } else { before.saturating_add(1) }),
+            lease_transitions: Some(if is_new {
+                first_term(Timestamp::now())
+            } else {
+                before.saturating_add(1)
+            }),
             ..lease.spec.unwrap_or_default()
         };
         Lease { metadata: ObjectMeta { managed_fields: None, ..lease.metadata }, spec: Some(spec) }
@@ -275,7 +242,7 @@ impl Candidate {
     fn leads(&self, lease: &Lease, asked: Instant) -> Instant {
         let until = asked + self.timing.renew_within;
         let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or(0);
-        let number = u64::try_from(transitions).unwrap_or(0);
+        let number = u64::try_from(transitions).unwrap_or_default();
         self.term.send_replace(Some(Term { number, until: Some(until) }));
         until
     }
@@ -298,6 +265,3 @@ impl Candidate {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
