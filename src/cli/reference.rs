@@ -55,7 +55,7 @@ fn conditions() -> String {
     page += "\n## Types\n";
     let types = ConditionType::ALL.iter().map(|it| [code(it.as_str()), it.meaning().to_owned()]);
     table(&mut page, &["type", "meaning"], types);
-    page += "\n## Reasons\n";
+    page += REASONS;
     let reasons = Reason::ALL.iter();
     let reasons = reasons.map(|it| [code(it.as_str()), it.meaning().to_owned(), next(it.class()).to_owned()]);
     table(&mut page, &["reason", "meaning", "what happens next"], reasons);
@@ -66,17 +66,21 @@ fn conditions() -> String {
     page
 }
 
+const REASONS: &str = "
+## Reasons
+
+What is tried again is tried after 30 s, then after twice as long each time up to 15 min, and never later than it is due
+anyway. What waits for a change (`Stalled`) is looked at again when it is due, and not within 15 min; a change is acted on
+at once. What waits for an object to be there (`Reconciling`) begins as soon as a Secret appears, and is tried again besides.
+";
+
 /// What the operator does by itself.
 fn next(class: Option<Class>) -> &'static str {
     match class {
         None => "",
-        Some(Class::Retry) => "tried again after 30 s, then less and less often, every 15 min at least",
-        Some(Class::WaitForChange) => {
-            "waits until somebody changes something (`Stalled`); looks again when due, and not within 15 min"
-        }
-        Some(Class::WaitForSecret) => {
-            "begins as soon as it is there (`Reconciling`); looks again after 30 s, then less and less often"
-        }
+        Some(Class::Retry) => "is tried again",
+        Some(Class::WaitForChange) => "waits for a change",
+        Some(Class::WaitForSecret) => "waits for it to be there",
     }
 }
 
