@@ -26,9 +26,13 @@ const USER_AGENT: &str = concat!("connector-operator/", env!("CARGO_PKG_VERSION"
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long the answer to a request for a token may take.
 const TOKEN_WITHIN: Duration = Duration::from_secs(30);
-/// A connection that has said nothing for so long is asked whether it is still there, since firewalls forget.
+/// A connection that has said nothing for so long is asked by the system whether it is still there, since firewalls
+/// forget; and one where nothing that was sent has been confirmed for so long is given up.
 const KEEPALIVE: Duration = Duration::from_secs(60);
-const KEEPALIVE_ANSWER: Duration = Duration::from_secs(20);
+/// What is behind a proxy or a load balancer is asked in HTTP/2 itself, while a call waits for it. Not more often:
+/// gRPC servers hang up on whoever asks more than every five minutes.
+const PING: Duration = Duration::from_secs(5 * 60 + 10);
+const PING_ANSWER: Duration = Duration::from_secs(20);
 /// Idle connections for tokens, which are asked for once in many minutes.
 const TOKEN_IDLE: Duration = Duration::from_secs(10);
 /// Calls that wait for the connection.
@@ -151,14 +155,15 @@ impl To<'_> {
             .and_then(|it| it.tls_config_with_verifier(ClientTlsConfig::new(), Arc::new(verifier)))
             .map_err(|error| failed(&error))?
             .connect_timeout(CONNECT_WITHIN)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(KEEPALIVE_ANSWER)
-            .keep_alive_while_idle(true)
+            .http2_keep_alive_interval(PING)
+            .keep_alive_timeout(PING_ANSWER)
             .buffer_size(WAITING);
         let mut tcp = HttpConnector::new_with_resolver(self.resolver.clone());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE));
+        #[cfg(target_os = "linux")]
+        tcp.set_tcp_user_timeout(Some(KEEPALIVE));
         let proxy = if self.direct { None } else { Matcher::from_env().intercept(&uri) };
         let Some(proxy) = proxy else { return Ok(endpoint.connect_with_connector_lazy(tcp)) };
         if proxy.uri().scheme_str() != Some("http") {
