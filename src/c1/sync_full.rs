@@ -26,7 +26,7 @@ pub(super) async fn sync_full(hand: &Hand, task: &SyncTask, first_heartbeat: Dur
         () = hand.stop.cancelled() => stopped(),
     };
     // C1 has all of the file, and may have taken it already: it would be a pity to read everything again.
-    if sent.all()
+    if !sent.call_off()
         && let Ok(Ok(())) = timeout(hand.pace.last_answer(), doing).await
     {
         return Ok(());

@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, StreamExt, future, stream};
 
 use super::{Asset, C1Error, Pace, Service};
 use crate::proto::c1::connectorapi::baton::v1 as api;
@@ -20,33 +20,54 @@ const PIECE: usize = 512 << 10;
 /// How often it begins.
 const TRIES: u32 = 3;
 
-/// How far an upload has come, as seen from here.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Sent(Arc<SentParts>);
-
+/// How far an upload has come, as seen from here. It is called off where this goes.
 #[derive(Debug, Default)]
-struct SentParts {
-    /// The messages that are on their way.
-    messages: AtomicU64,
-    /// All of the file is: C1 may have taken it before its answer is here.
-    all: AtomicBool,
+pub(super) struct Sent {
+    /// The messages that are on their way, of all tries.
+    messages: Arc<AtomicU64>,
+    /// The present try.
+    present: Mutex<Arc<Try>>,
+}
+
+/// One try: its last message is what has C1 take the file. Who drops a call cannot tell whether that message is still
+/// sent; so it is either on its way, or can no longer be.
+#[derive(Debug, Default)]
+struct Try(AtomicU8);
+
+const GOING_ON: u8 = 0;
+const ENDED: u8 = 1;
+const CALLED_OFF: u8 = 2;
+
+impl Try {
+    /// Whether the last message may be sent.
+    fn end(&self) -> bool {
+        self.moves_to(ENDED)
+    }
+
+    fn call_off(&self) -> bool {
+        self.moves_to(CALLED_OFF)
+    }
+
+    fn moves_to(&self, state: u8) -> bool {
+        self.0.compare_exchange(GOING_ON, state, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
 }
 
 impl Sent {
-    pub(super) fn all(&self) -> bool {
-        self.0.all.load(Ordering::Relaxed)
+    /// Sees to it that C1 does not take the file; false where all of it is on its way, and C1 may have taken it.
+    pub(super) fn call_off(&self) -> bool {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner).call_off()
     }
 
-    fn set_all(&self, all: bool) {
-        self.0.all.store(all, Ordering::Relaxed);
-    }
-
-    fn another(&self) {
-        self.0.messages.fetch_add(1, Ordering::Relaxed);
+    fn begin(&self) -> Arc<Try> {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        present.call_off();
+        *present = Arc::default();
+        Arc::clone(&present)
     }
 
     fn messages(&self) -> u64 {
-        self.0.messages.load(Ordering::Relaxed)
+        self.messages.load(Ordering::Relaxed)
     }
 
     /// Waits until nothing has been sent for so long.
@@ -60,6 +81,12 @@ impl Sent {
             }
             before = now;
         }
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        self.call_off();
     }
 }
 
@@ -98,15 +125,15 @@ fn messages(
     asset: &Asset,
     sent: &Sent,
 ) -> impl Stream<Item = api::BatonServiceUploadAssetRequest> + Send + 'static + use<> {
-    sent.set_all(false);
-    let (sent, ended) = (sent.clone(), sent.clone());
+    let (present, count) = (sent.begin(), Arc::clone(&sent.messages));
     let metadata = UploadMetadata { host_id, task_id: id.to_owned(), annotations: Vec::new() };
     let eof = UploadEof { sha256_checksum: asset.sha256.to_vec(), annotations: Vec::new() };
     let data = pieces(Arc::clone(&asset.file)).map(|data| Msg::Data(UploadData { data }));
+    let end = async move { if present.end() { Msg::Eof(eof) } else { future::pending().await } };
     stream::iter([Msg::Metadata(metadata)])
         .chain(data)
-        .chain(stream::iter([Msg::Eof(eof)]).inspect(move |_| ended.set_all(true)))
-        .inspect(move |_| sent.another())
+        .chain(stream::once(end))
+        .inspect(move |_| drop(count.fetch_add(1, Ordering::Relaxed)))
         .map(|msg| api::BatonServiceUploadAssetRequest { msg: Some(msg) })
 }
 
@@ -154,12 +181,30 @@ mod tests {
             let Some(Msg::Data(piece)) = messages.next().await.unwrap().msg else { panic!("no data") };
             assert!(piece.data.len() <= PIECE);
             arrived.extend_from_slice(&piece.data);
-            assert_eq!((sent.messages(), sent.all()), (number, false));
+            assert_eq!(sent.messages(), number);
         }
         assert!(arrived == bytes);
         let Some(Msg::Eof(eof)) = messages.next().await.unwrap().msg else { panic!("no end") };
         assert_eq!(eof.sha256_checksum, asset.sha256);
-        assert!(sent.all() && messages.next().await.is_none());
+        assert!(!sent.call_off() && messages.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_called_off_or_begun_anew_never_comes_to_its_end() {
+        let mut path = tempfile::NamedTempFile::new().unwrap();
+        io::Write::write_all(&mut path, b"file").unwrap();
+        let asset = Asset::open(path.path(), "run").unwrap();
+        let sent = Sent::default();
+        let all = || Box::pin(messages("host".to_owned(), "task", &asset, &sent).take(3).count());
+        let first = all();
+        let second = all();
+        assert_eq!(second.await, 3);
+        let waited = tokio::time::timeout(Duration::from_millis(50), first).await;
+        assert!(waited.is_err(), "the try before came to its end");
+        let third = all();
+        assert!(sent.call_off());
+        let waited = tokio::time::timeout(Duration::from_millis(50), third).await;
+        assert!(waited.is_err(), "it came to its end");
     }
 
     #[tokio::test(start_paused = true)]
@@ -169,7 +214,7 @@ mod tests {
         let sending = async {
             for _ in 0..3 {
                 tokio::time::sleep(limit / 2).await;
-                sent.another();
+                sent.messages.fetch_add(1, Ordering::Relaxed);
             }
         };
         tokio::join!(sending, sent.stalled(limit));

@@ -128,8 +128,9 @@ async fn given(row: &Row, stage: &Stage) -> TaskId {
 /// What else must hold for some.
 async fn peculiarities(row: &Row, stage: &Stage, task: &TaskId) {
     match row.fault {
-        C1Fault::UnauthenticatedOnce => assert_eq!(count(&stage.c1, "Token"), 2),
-        C1Fault::SharedCredentials => assert_eq!(stage.task(task).handed_out, 2),
+        // A call that is given up in the middle may lose one that it has just been given.
+        C1Fault::UnauthenticatedOnce => assert!((2..=3).contains(&count(&stage.c1, "Token"))),
+        C1Fault::SharedCredentials => assert!(stage.task(task).handed_out >= 2),
         C1Fault::UnknownTask => {
             let tasks = stage.c1.tasks();
             let unknown = tasks.iter().find(|task| task.spec == TaskSpec::Unknown).unwrap();
@@ -140,7 +141,7 @@ async fn peculiarities(row: &Row, stage: &Stage, task: &TaskId) {
         }
         C1Fault::FinishUnavailable => {
             let handed_out = row.times.unwrap() as usize / 5 + 1;
-            assert_eq!(stage.task(task).handed_out as usize, handed_out);
+            assert!(stage.task(task).handed_out as usize >= handed_out);
         }
         C1Fault::NextPollZero => {
             stage.polls(20).await;

@@ -13,7 +13,7 @@
 mod exchange;
 mod faults;
 mod histories;
-//mod proxy;
+mod proxy;
 mod reader;
 mod refusals;
 mod secrets;

@@ -31,7 +31,7 @@ pub(crate) fn pace() -> Pace {
         call: Duration::from_secs(10),
         usual_heartbeat: Duration::from_secs(5),
         shortest_heartbeat: MOMENT / 4,
-        stall: Duration::from_secs(2),
+        stall: SOON,
         again: MOMENT,
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use connector_operator::c1::{Ended, Pace};
-use connector_simulator::c1::Finished;
+use connector_simulator::c1::{Finished, listed_transcript};
 use connector_simulator::{C1Config, C1Fault, C1Simulator, TaskId, TaskSpec};
 use tonic::Code;
 
@@ -76,7 +76,7 @@ async fn a_stop_while_c1_answers_nothing_is_over_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_at_any_moment_of_an_upload_ends_the_task_as_it_is() {
     let mut ends = [0, 0];
-    for microseconds in (0..40).map(|step| step * 250) {
+    for microseconds in (0..40).map(|step| step * 75) {
         let stage = Stage::new().await;
         let task = stage.reading().await;
         stage.reader.let_go();
@@ -87,7 +87,12 @@ async fn a_stop_at_any_moment_of_an_upload_ends_the_task_as_it_is() {
         let files = c1.files(&task);
         match finished {
             Some(Finished::Success) => assert_eq!(files.len(), 1),
-            _ => assert!(canceled(&c1, &task) && files.is_empty(), "{finished:?}, {} files", files.len()),
+            _ => assert!(
+                canceled(&c1, &task) && files.is_empty(),
+                "{finished:?}, {} files\n{}",
+                files.len(),
+                listed_transcript(&c1.transcript())
+            ),
         }
         ends[files.len()] += 1;
         assert_eq!((reader.reads().running(), count(&c1, "FinishTask")), (0, 1));
