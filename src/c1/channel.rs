@@ -14,6 +14,7 @@ use reqwest::{Certificate, redirect};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls_platform_verifier::Verifier;
+use tokio::sync::Semaphore;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use url::Url;
 
@@ -35,6 +36,8 @@ const PING: Duration = Duration::from_secs(5 * 60 + 10);
 const PING_ANSWER: Duration = Duration::from_secs(20);
 /// Idle connections for tokens, which are asked for once in many minutes.
 const TOKEN_IDLE: Duration = Duration::from_secs(10);
+/// Greetings at once.
+const GREETINGS: usize = 32;
 /// Calls that wait for the connection.
 const WAITING: usize = 64;
 
@@ -58,6 +61,8 @@ pub(super) struct Link {
     pub(super) token_url: Url,
     /// The host, with its port where it is not the usual one.
     pub(super) host: String,
+    /// Whoever greets C1 takes one.
+    pub(super) greetings: Semaphore,
 }
 
 impl fmt::Debug for Channels {
@@ -108,6 +113,7 @@ impl Channels {
             http: to.http()?,
             token_url: base.join("/auth/v1/token").map_err(|error| C1Error::Client(error.to_string()))?,
             host: authority.to_owned(),
+            greetings: Semaphore::new(GREETINGS),
         })
     }
 }

@@ -71,7 +71,10 @@ impl Service {
         self.host_id.clone()
     }
 
+    /// Says hello. Only so many do at once: when a program with a thousand connectors starts, neither it nor C1 should
+    /// have to hold all of that at the same time. Those who wait do so for as long as it takes.
     pub(super) async fn hello(&self, request: &api::BatonServiceHelloRequest) -> Result<(), C1Error> {
+        let _turn = self.link.greetings.acquire().await;
         let send = |mut client: Client, token| {
             let request = with(token, request.clone());
             async move { client.hello(request).await }
@@ -136,8 +139,9 @@ impl Service {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        // The token's time is part of it: whoever waits for an answer does not care what for.
-        let answered = tokio::time::timeout(limit, self.send(method, send)).await;
+        // The token's time is part of it: whoever waits for an answer does not care what for. In a box, so that a
+        // connector is small while it waits for the next call.
+        let answered = tokio::time::timeout(limit, Box::pin(self.send(method, send))).await;
         answered.unwrap_or(Err(C1Error::Late { method, seconds: limit.as_secs() }))
     }
 

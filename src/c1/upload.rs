@@ -133,7 +133,7 @@ fn messages(
     stream::iter([Msg::Metadata(metadata)])
         .chain(data)
         .chain(stream::once(end))
-        .inspect(move |_| drop(count.fetch_add(1, Ordering::Relaxed)))
+        .inspect(move |_| _ = count.fetch_add(1, Ordering::Relaxed))
         .map(|msg| api::BatonServiceUploadAssetRequest { msg: Some(msg) })
 }
 
