@@ -8,6 +8,7 @@
 
 mod compare;
 mod error;
+mod idle;
 mod measure;
 mod plan;
 mod program;
@@ -37,9 +38,9 @@ enum Command {
         /// What to measure.
         #[arg(value_enum, default_value_t = What::All)]
         what: What,
-        /// The folder of the connectors on C1's SDK, as benches/peer/build prints it.
-        #[arg(long, value_name = "DIR")]
-        peers: PathBuf,
+        /// The folder of the connectors on C1's SDK, as benches/peer/build prints it, where they are compared.
+        #[arg(long, value_name = "DIR", required_if_eq_any = COMPARED)]
+        peers: Option<PathBuf>,
     },
     /// Write a snapshot from records that are made up on the way.
     Write {
@@ -50,7 +51,13 @@ enum Command {
         #[arg(long, value_enum, default_value_t = writer::Until::Pack)]
         until: writer::Until,
     },
+    /// Wait for tasks of C1 until it is killed.
+    #[command(hide = true)]
+    IdleLoops(idle::LoopsArgs),
 }
+
+/// What needs others to compare with.
+const COMPARED: [(&str, &str); 3] = [("what", "quick"), ("what", "all"), ("what", "limits")];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
@@ -62,6 +69,8 @@ enum What {
     Limits,
     /// Only the writing of snapshots, step by step.
     Writer,
+    /// Only what it costs to wait for tasks of C1.
+    IdleC1,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -78,14 +87,17 @@ async fn main() -> ExitCode {
 async fn execute(command: Command) -> Result<()> {
     match command {
         Command::Write { members, until } => writer::write(members, until, compare::folder()?.path()),
+        Command::IdleLoops(args) => idle::run_loops(&args).await,
+        Command::Run { what: What::IdleC1, .. } => idle::measure(&beside_this()?).await,
         Command::Run { what, peers } => {
             measure::adopt_orphans()?;
+            let peers = peers.unwrap_or_default();
             let programs = Programs { ours: beside_this()?, peers, baton: baton().await? };
             match what {
                 What::Quick => plan::quick(&programs).await,
                 What::All => plan::all(&programs).await,
                 What::Limits => plan::limits(&programs).await,
-                What::Writer => plan::writer(),
+                What::Writer | What::IdleC1 => plan::writer(),
             }
         }
     }
