@@ -31,7 +31,7 @@ pub(super) async fn beat(service: &Service, id: &str, first: Duration) -> Refuse
             }
             Err(error) => {
                 failures += 1;
-                tracing::debug!(task = id, %error, failures, "A heartbeat was not taken");
+                tracing::debug!(%error, failures, "A heartbeat was not taken");
                 if failures == FAILURES {
                     return no_longer("C1 took none of the last heartbeats.");
                 }

@@ -106,6 +106,7 @@ pub async fn work(work: Work, stop: CancellationToken) -> Ended {
         in_hand: HashMap::new(),
         doing: JoinSet::new(),
         done: VecDeque::new(),
+        refused: 0,
     };
     let ended = loop {
         match desk.greet(work.ends_when_refused).await {
@@ -113,8 +114,11 @@ pub async fn work(work: Work, stop: CancellationToken) -> Ended {
             Err(ended) => break ended,
         }
         match desk.poll().await {
-            Some(refusal) => tracing::warn!(error = %refusal, "C1 is greeted anew"),
+            Some(refusal) => tracing::warn!("{refusal}. C1 is greeted anew"),
             None => break Ended::Stopped,
+        }
+        if !desk.before_greeting_anew().await {
+            break Ended::Stopped;
         }
     };
     desk.clear().await;
@@ -139,6 +143,8 @@ struct Desk {
     doing: JoinSet<Option<(String, End)>>,
     /// The last tasks that were done, and how they ended.
     done: VecDeque<(String, End)>,
+    /// How often in a row C1 took the greeting and then refused to give tasks.
+    refused: u32,
 }
 
 impl Desk {
@@ -155,7 +161,6 @@ impl Desk {
                 self.hand.answered();
                 return Ok(());
             };
-            self.hand.failed(&error);
             if error.lasts() && ends_when_refused {
                 return Err(Ended::Refused(error));
             }
@@ -165,9 +170,20 @@ impl Desk {
             } else {
                 self.pace.after(failures, fastrand::f64())
             };
+            self.hand.failed(&error, wait);
             if !self.pause(wait).await {
                 return Err(Ended::Stopped);
             }
+        }
+    }
+
+    /// Waits before C1 is greeted once more that takes greetings and gives no tasks. The first time it is greeted at
+    /// once: it may only have forgotten who is there.
+    async fn before_greeting_anew(&mut self) -> bool {
+        self.refused = self.refused.saturating_add(1);
+        match self.refused {
+            1 => true,
+            times => self.pause(self.pace.after(times - 1, fastrand::f64())).await,
         }
     }
 
@@ -185,7 +201,7 @@ impl Desk {
             };
             match answer {
                 Ok(response) => {
-                    failures = 0;
+                    (failures, self.refused) = (0, 0);
                     self.hand.answered();
                     due = Instant::now() + self.pace.until_next_poll(response.next_poll);
                     let first_heartbeat = heartbeat::due(response.next_heartbeat);
@@ -193,13 +209,15 @@ impl Desk {
                         self.take(task, first_heartbeat);
                     }
                 }
+                Err(error) if error.lasts() => {
+                    self.hand.view.send_modify(|view| view.failed(error.clone()));
+                    return Some(error);
+                }
                 Err(error) => {
-                    self.hand.failed(&error);
-                    if error.lasts() {
-                        return Some(error);
-                    }
                     failures += 1;
-                    due = Instant::now() + self.pace.after(failures, fastrand::f64());
+                    let wait = self.pace.after(failures, fastrand::f64());
+                    self.hand.failed(&error, wait);
+                    due = Instant::now() + wait;
                 }
             }
         }
@@ -279,15 +297,14 @@ impl Desk {
 
 impl Hand {
     fn answered(&self) {
-        let first = self.view.send_if_modified(View::answered);
-        if first {
-            tracing::info!(client = %self.service.client_id(), "C1 answers");
+        if self.view.send_if_modified(View::answered) {
+            tracing::info!("Connected to C1 at {}; waiting for tasks", self.service.host());
         }
     }
 
-    fn failed(&self, error: &C1Error) {
+    fn failed(&self, error: &C1Error, wait: Duration) {
         self.view.send_modify(|view| view.failed(error.clone()));
-        tracing::warn!(%error, "C1 cannot be asked");
+        tracing::warn!("{error}. C1 is asked again in {} s", wait.as_secs_f64().ceil());
     }
 
     /// Does a task. What comes of it is kept if C1 was to be told.
@@ -322,9 +339,10 @@ impl Hand {
 
     async fn greet_again(&self, id: &str) {
         let greeting = greeting(self.service.host_id(), id, &self.reader.about());
-        // One that C1 has not heard is asked for again.
-        if let Err(error) = self.service.hello(&greeting).await {
-            tracing::warn!(%error, "A greeting that C1 asked for was not taken");
+        match self.service.hello(&greeting).await {
+            Ok(()) => tracing::info!("C1 is greeted once more, as it asked"),
+            // One that C1 has not heard is asked for again.
+            Err(error) => tracing::warn!(%error, "A greeting that C1 asked for was not taken"),
         }
     }
 
@@ -332,7 +350,7 @@ impl Hand {
         match &end {
             Ok(()) => tracing::info!("The task is done"),
             Err(refused) => {
-                tracing::warn!(code = ?refused.code, "The task ends without a snapshot: {}", refused.message)
+                tracing::warn!(code = ?refused.code, "The task has failed: {}", refused.message)
             }
         }
         if let Err(error) = finish(&self.service, &id, &end).await {

@@ -25,18 +25,13 @@ pub(super) async fn sync_full(
 ) -> End {
     let doing = async {
         let asset = reader.read(task).await?;
-        tracing::info!(
-            task = task.id,
-            run = asset.sync_id,
-            bytes = asset.size,
-            "Uploading the snapshot to C1"
-        );
+        tracing::info!(run = asset.sync_id, bytes = asset.size, "Uploading the snapshot to C1");
         upload(service, &task.id, &asset).await.map_err(|error| Refused {
             code: error.code(),
             message: format!("The snapshot could not be uploaded: {error}"),
             non_retryable: false,
         })?;
-        tracing::info!(task = task.id, run = asset.sync_id, "C1 has taken the snapshot");
+        tracing::info!(run = asset.sync_id, "C1 has taken the snapshot");
         view.send_modify(|view| view.last_upload = Some(uploaded(&task.id, &asset)));
         Ok(())
     };

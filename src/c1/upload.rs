@@ -33,7 +33,7 @@ pub(super) async fn upload(service: &Service, id: &str, asset: &Asset) -> Result
         if tries == TRIES {
             return Err(error);
         }
-        tracing::info!(task = id, %error, "The upload begins anew");
+        tracing::warn!(%error, "The upload begins anew");
         tokio::time::sleep(WAIT * (tries - 1)).await;
         tries += 1;
     }
