@@ -41,7 +41,7 @@ pub(super) async fn finish(
         if tries == TRIES || error.lasts() {
             return Err(error);
         }
-        tracing::debug!(task = id, %error, "C1 is told of the end once more");
+        tracing::debug!(%error, "C1 is told of the end once more");
         tokio::time::sleep(wait).await;
         wait *= 2;
         tries += 1;

@@ -28,15 +28,14 @@ pub(super) struct Hand {
 
 impl Hand {
     pub(super) fn answered(&self) {
-        let first = self.view.send_if_modified(View::answered);
-        if first {
-            tracing::info!(client = %self.service.client_id(), "C1 answers");
+        if self.view.send_if_modified(View::answered) {
+            tracing::info!("Connected to C1 at {}; waiting for tasks", self.service.host());
         }
     }
 
-    pub(super) fn failed(&self, error: &C1Error) {
+    pub(super) fn failed(&self, error: &C1Error, wait: Duration) {
         self.view.send_modify(|view| view.failed(error.clone()));
-        tracing::warn!(%error, "C1 cannot be asked");
+        tracing::warn!("{error}. C1 is asked again in {} s", wait.as_secs_f64().ceil());
     }
 
     /// The greeting that answers the hello task `task_id`, or none where that is empty.
@@ -74,9 +73,10 @@ impl Hand {
             answer = self.service.hello(&greeting) => answer,
             () = self.stop.cancelled() => return,
         };
-        // One that C1 has not heard is asked for again.
-        if let Err(error) = answer {
-            tracing::warn!(%error, "A greeting that C1 asked for was not taken");
+        match answer {
+            Ok(()) => tracing::info!("C1 is greeted once more, as it asked"),
+            // One that C1 has not heard is asked for again.
+            Err(error) => tracing::warn!(%error, "A greeting that C1 asked for was not taken"),
         }
     }
 
@@ -85,7 +85,7 @@ impl Hand {
         match &end {
             Ok(()) => tracing::info!("The task is done"),
             Err(refused) => {
-                tracing::warn!(code = ?refused.code, "The task ends without a snapshot: {}", refused.message)
+                tracing::warn!(code = ?refused.code, "The task has failed: {}", refused.message)
             }
         }
         let told = finish(&self.service, id, &end, self.pace.again).await;

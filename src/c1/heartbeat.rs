@@ -26,7 +26,7 @@ pub(super) async fn beat(service: &Service, pace: &Pace, id: &str, first: Durati
             }
             Err(error) => {
                 failures += 1;
-                tracing::debug!(task = id, %error, failures, "A heartbeat was not taken");
+                tracing::debug!(%error, failures, "A heartbeat was not taken");
                 if failures == FAILURES {
                     return no_longer("C1 took none of the last heartbeats.");
                 }

@@ -111,7 +111,6 @@ impl Desk {
                 }
                 return Ok(());
             };
-            hand.failed(&error);
             if error.lasts() && ends_when_refused {
                 return Err(Ended::Refused(error));
             }
@@ -121,6 +120,7 @@ impl Desk {
             } else {
                 hand.pace.after(failures, fastrand::f64())
             };
+            hand.failed(&error, wait);
             tokio::select! {
                 () = sleep(wait) => {}
                 () = hand.stop.cancelled() => return Err(Ended::Stopped),
@@ -150,9 +150,10 @@ impl Desk {
                     }
                 }
                 Err(error) => {
-                    hand.failed(&error);
                     self.failures = self.failures.saturating_add(1);
-                    self.due = Instant::now() + hand.pace.after(self.failures, fastrand::f64());
+                    let wait = hand.pace.after(self.failures, fastrand::f64());
+                    hand.failed(&error, wait);
+                    self.due = Instant::now() + wait;
                     if error.lasts() {
                         return Some(error);
                     }

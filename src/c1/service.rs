@@ -66,6 +66,11 @@ impl Service {
         Self { limit, ..self }
     }
 
+    /// Where C1 is: the host, with its port where it is not the usual one.
+    pub fn host(&self) -> &str {
+        &self.link.host
+    }
+
     /// What the place is called where this runs.
     pub(super) fn host_id(&self) -> String {
         self.host_id.clone()

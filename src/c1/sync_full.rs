@@ -36,13 +36,13 @@ pub(super) async fn sync_full(hand: &Hand, task: &SyncTask, first_heartbeat: Dur
 
 async fn read_and_upload(hand: &Hand, task: &SyncTask, sent: &Sent) -> End {
     let asset = hand.reader.read(task).await?;
-    tracing::info!(task = task.id, run = asset.sync_id, bytes = asset.size, "Uploading the snapshot to C1");
+    tracing::info!(run = asset.sync_id, bytes = asset.size, "Uploading the snapshot to C1");
     upload(&hand.service, &hand.pace, &task.id, &asset, sent).await.map_err(|error| Refused {
         code: error.code(),
         message: format!("The snapshot could not be uploaded: {error}"),
         non_retryable: false,
     })?;
-    tracing::info!(task = task.id, run = asset.sync_id, "C1 has taken the snapshot");
+    tracing::info!(run = asset.sync_id, "C1 has taken the snapshot");
     hand.view.send_modify(|view| view.last_upload = Some(uploaded(&task.id, &asset)));
     Ok(())
 }

@@ -113,7 +113,7 @@ pub(super) async fn upload(
         if tries == TRIES || error.lasts() {
             return Err(error);
         }
-        tracing::info!(task = id, %error, "The upload begins anew");
+        tracing::warn!(%error, "The upload begins anew");
         tokio::time::sleep(pace.again * (tries - 1)).await;
         tries += 1;
     }

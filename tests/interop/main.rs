@@ -1,5 +1,6 @@
-//! This program against C1's own SDK: our protocol against its descriptors, its client against the simulated C1, and
-//! what we cut out of a snapshot against what it writes when it is asked for less.
+//! This program against C1's own SDK: our protocol against its descriptors, our client against a C1 made of its types,
+//! its client against the simulated C1, and what we cut out of a snapshot against what it writes when it is asked for
+//! less.
 #![allow(missing_docs, reason = "a test is documented by its name")]
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +12,7 @@
 
 mod content;
 mod descriptors;
+mod ours;
 mod peer;
 mod programs;
 mod receiver;

@@ -6,6 +6,7 @@
 mod config;
 mod connectors;
 mod flags;
+mod folder;
 mod foreign;
 mod health_check;
 mod logs;
