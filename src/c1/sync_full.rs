@@ -37,7 +37,7 @@ pub(super) async fn sync_full(
             non_retryable: false,
         })?;
         tracing::info!(task = task.id, run = asset.sync_id, "C1 has taken the snapshot");
-        view.send_modify(|view| view.last_upload = Some(uploaded(&task.id, &asset)));
+        view.send_modify(|view| view.uploaded(uploaded(&task.id, &asset)));
         Ok(())
     };
     tokio::select! {

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use url::Url;
 
-use crate::c1::{self, About, Asset, C1Error, Channels, Credentials, Ended, Pace, Reader, Refused, SyncTask, View, Work};
+use crate::c1::{
+    self, About, Asset, C1Error, Channels, Credentials, Ended, Pace, Reader, Refused, SyncTask, View, Work,
+};
 use crate::kinds::Kind;
 use crate::network::{AddressError, HostPolicy};
 use crate::server::Health;
@@ -74,19 +76,28 @@ pub(super) async fn serve<K: Kind>(service: Service<K>) -> Result<ExitCode, Prob
 
 /// C1's service, at the host that the person names, or that the client id does, and no other.
 fn client(settings: C1Settings) -> Result<c1::Service, Problem> {
-    let credentials = Credentials::new(&settings.client_id, &settings.client_secret)
-        .map_err(|error| Problem::of(Code::InvalidArgument, format!("{error}; set BATON_CLIENT_ID and BATON_CLIENT_SECRET to what C1 gives")))?;
+    let credentials = Credentials::new(&settings.client_id, &settings.client_secret).map_err(|error| {
+        Problem::of(
+            Code::InvalidArgument,
+            format!("{error}; set BATON_CLIENT_ID and BATON_CLIENT_SECRET to what C1 gives"),
+        )
+    })?;
     let authority = settings.api_host.as_deref().unwrap_or_else(|| credentials.id().authority());
     let url = format!("https://{authority}");
-    let origin = Url::parse(&url).map_err(|_| C1Error::from(AddressError::Invalid { url, problem: "is not a URL" }));
+    let origin =
+        Url::parse(&url).map_err(|_| C1Error::from(AddressError::Invalid { url, problem: "is not a URL" }));
     let hosts = origin.and_then(|origin| HostPolicy::of_origin(&origin).map_err(C1Error::from));
     let channels = Channels::new(hosts.map_err(|error| refused(&error))?);
     let (api_host, ca_bundle) = (settings.api_host.as_deref(), settings.ca_bundle.as_deref());
-    c1::Service::new(&channels, credentials, api_host, ca_bundle, &settings.host_id).map_err(|error| refused(&error))
+    c1::Service::new(&channels, credentials, api_host, ca_bundle, &settings.host_id)
+        .map_err(|error| refused(&error))
 }
 
 fn refused(error: &C1Error) -> Problem {
-    Problem::of(error.code(), format!("{error}. Check BATON_CLIENT_ID and BATON_CLIENT_SECRET, and the connector in C1."))
+    Problem::of(
+        error.code(),
+        format!("{error}. Check BATON_CLIENT_ID and BATON_CLIENT_SECRET, and the connector in C1."),
+    )
 }
 
 async fn tell_when_ready(health: Arc<Health>, mut view: watch::Receiver<View>) {
