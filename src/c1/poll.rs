@@ -112,6 +112,7 @@ impl Desk {
                 return Ok(());
             };
             if error.lasts() && ends_when_refused {
+                hand.view.send_modify(|view| view.failed(error.clone()));
                 return Err(Ended::Refused(error));
             }
             failures += 1;

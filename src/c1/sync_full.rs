@@ -43,7 +43,7 @@ async fn read_and_upload(hand: &Hand, task: &SyncTask, sent: &Sent) -> End {
         non_retryable: false,
     })?;
     tracing::info!(run = asset.sync_id, "C1 has taken the snapshot");
-    hand.view.send_modify(|view| view.last_upload = Some(uploaded(&task.id, &asset)));
+    hand.view.send_modify(|view| view.uploaded(uploaded(&task.id, &asset)));
     Ok(())
 }
 
