@@ -75,6 +75,8 @@ pub(crate) fn rows() -> Vec<Row> {
         row(F::HelloRefused, 2, Read::AtOnce, done),
         row(F::HelloRefused, ALWAYS, Read::AtOnce, End::Waits { lasts: true }),
         row(F::HelloRefused, ALWAYS, Read::AtOnce, End::Ends),
+        row(F::PollRefused, 2, Read::AtOnce, done),
+        row(F::PollRefused, ALWAYS, Read::AtOnce, End::Waits { lasts: true }),
         row(F::Hang, 3, Read::AtOnce, done),
         row(F::Hang, 3, Read::UntilStruck, done),
         row(F::Hang, ALWAYS, Read::AtOnce, End::Waits { lasts: false }),
