@@ -39,7 +39,7 @@ enum Command {
         #[arg(value_enum, default_value_t = What::All)]
         what: What,
         /// The folder of the connectors on C1's SDK, as benches/peer/build prints it, where they are compared.
-        #[arg(long, value_name = "DIR", required_if_eq_any = COMPARED)]
+        #[arg(long, value_name = "DIR")]
         peers: Option<PathBuf>,
     },
     /// Write a snapshot from records that are made up on the way.
@@ -55,9 +55,6 @@ enum Command {
     #[command(hide = true)]
     IdleLoops(idle::LoopsArgs),
 }
-
-/// What needs others to compare with.
-const COMPARED: [(&str, &str); 3] = [("what", "quick"), ("what", "all"), ("what", "limits")];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
@@ -88,19 +85,23 @@ async fn execute(command: Command) -> Result<()> {
     match command {
         Command::Write { members, until } => writer::write(members, until, compare::folder()?.path()),
         Command::IdleLoops(args) => idle::run_loops(&args).await,
-        Command::Run { what: What::IdleC1, .. } => idle::measure(&beside_this()?).await,
         Command::Run { what, peers } => {
             measure::adopt_orphans()?;
-            let peers = peers.unwrap_or_default();
-            let programs = Programs { ours: beside_this()?, peers, baton: baton().await? };
             match what {
-                What::Quick => plan::quick(&programs).await,
-                What::All => plan::all(&programs).await,
-                What::Limits => plan::limits(&programs).await,
-                What::Writer | What::IdleC1 => plan::writer(),
+                What::Quick => plan::quick(&programs(peers).await?).await,
+                What::All => plan::all(&programs(peers).await?).await,
+                What::Limits => plan::limits(&programs(peers).await?).await,
+                What::Writer => plan::writer(),
+                What::IdleC1 => idle::measure(&beside_this()?).await,
             }
         }
     }
+}
+
+/// What is compared.
+async fn programs(peers: Option<PathBuf>) -> Result<Programs> {
+    let peers = peers.ok_or_else(|| Error::new("--peers is missing: what benches/peer/build prints"))?;
+    Ok(Programs { ours: beside_this()?, peers, baton: baton().await? })
 }
 
 /// The folder of this program, where the others have been built too.

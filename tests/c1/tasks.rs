@@ -1,11 +1,14 @@
 //! Several tasks at once, and tasks that come twice.
 
+use std::time::Duration;
+
+use connector_operator::c1::Pace;
 use connector_simulator::c1::Finished;
-use connector_simulator::{C1Fault, TaskSpec};
+use connector_simulator::{C1Config, C1Fault, TaskSpec};
 use tonic::Code;
 
 use crate::reader::FakeReader;
-use crate::stage::{Setup, Stage, count, quick};
+use crate::stage::{SOON, Setup, Stage, count, pace, quick};
 
 #[tokio::test]
 async fn as_many_tasks_are_in_hand_as_there_is_room_for() {
@@ -74,4 +77,34 @@ async fn a_refusal_that_c1_did_not_hear_is_told_again_in_the_same_words() {
     let task = stage.give(TaskSpec::Grant);
     let Finished::Error { code, non_retryable, .. } = stage.finished(&task).await else { panic!() };
     assert_eq!((code, non_retryable, stage.task(&task).handed_out), (Code::FailedPrecondition, true, 2));
+}
+
+#[tokio::test]
+async fn an_upload_that_makes_no_headway_begins_anew() {
+    let pace = Pace { stall: Duration::from_millis(300), ..pace() };
+    let config = C1Config { next_heartbeat: SOON, heartbeat_timeout: SOON, ..quick() };
+    let stage =
+        Stage::with(config, Setup { pace, at_once: 1, ..Setup::default() }, FakeReader::of_a_snapshot());
+    let stage = stage.await;
+    let task = stage.reading().await;
+    // With no room for another task and no heartbeat due, the upload is the only call.
+    stage.c1.switch_on(C1Fault::Hang, Some(1));
+    stage.reader.let_go();
+    assert_eq!(stage.finished(&task).await, Finished::Success);
+    assert!(stage.c1.faults().is_empty());
+    assert_eq!(count(&stage.c1, "UploadAsset"), 2);
+    stage.has_the_file(&task);
+}
+
+/// It may have forgotten whom it was talking to.
+#[tokio::test]
+async fn a_c1_that_refuses_a_poll_is_greeted_anew() {
+    let stage = Stage::new().await;
+    stage.polls(1).await;
+    // With the first token, and with the new one.
+    stage.c1.switch_on(C1Fault::UnauthenticatedOnce, Some(2));
+    stage.until(|_| stage.c1.hellos().len() == 2).await;
+    let task = stage.give(TaskSpec::sync_full());
+    assert_eq!(stage.finished(&task).await, Finished::Success);
+    stage.sees("the trouble is over", |view| view.connected && view.trouble.is_none()).await;
 }
