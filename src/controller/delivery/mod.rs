@@ -60,6 +60,13 @@ struct Desk {
     ended: CancellationToken,
 }
 
+/// Who worked for an object before.
+struct Former {
+    ended: CancellationToken,
+    /// What it did last is told by its successor.
+    view: Option<watch::Receiver<View>>,
+}
+
 impl Deliveries {
     /// Deliveries to the hosts that `hosts` allows, until `stop`; to `api_host` instead of the host that a client id
     /// names, where it is given.
@@ -131,9 +138,9 @@ impl Deliveries {
             }
             Some(desk) => {
                 desk.stop.cancel();
-                Some(desk.ended.clone())
+                Some(Former { ended: desk.ended.clone(), view: Some(desk.view.clone()) })
             }
-            None => desks.leaving.get(&age.key).cloned(),
+            None => desks.leaving.get(&age.key).map(|ended| Former { ended: ended.clone(), view: None }),
         };
         let known = match secret {
             SecretVersion::Present(version) => Some(version.to_owned()),
@@ -150,7 +157,7 @@ impl Deliveries {
         about: About,
         terms: Terms,
         known: Option<String>,
-        former: Option<CancellationToken>,
+        former: Option<Former>,
     ) -> Desk {
         let first = if terms.silent { Standing::Silent } else { Standing::Starting };
         let (standing, stands) = watch::channel(first);
@@ -179,7 +186,8 @@ impl Deliveries {
         let working = async move {
             let _ends = ends;
             if let Some(former) = former {
-                former.cancelled().await;
+                former.ended.cancelled().await;
+                worker.follows(former.view.as_ref().map(|view| view.borrow().clone()));
             }
             tokio::select! {
                 () = worker.work(stopping) => {}

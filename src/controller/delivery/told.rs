@@ -209,3 +209,6 @@ fn upload(upload: &LastUpload) -> C1Upload {
 fn whole_seconds(moment: Timestamp) -> Time {
     Time(Timestamp::from_second(moment.as_second()).unwrap_or(moment))
 }
+
+#[cfg(test)]
+mod tests;

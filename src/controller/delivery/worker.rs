@@ -81,6 +81,16 @@ pub(super) struct Worker {
 }
 
 impl Worker {
+    /// Knows what its predecessor did last, to the very end.
+    pub(super) fn follows(&self, former: Option<View>) {
+        if let Some(View { last_task, last_upload, .. }) = former {
+            self.view.send_modify(|view| {
+                view.last_task = last_task;
+                view.last_upload = last_upload;
+            });
+        }
+    }
+
     /// Works until `stop`.
     pub(super) async fn work(self, stop: CancellationToken) {
         let mut failures = 0_u32;
