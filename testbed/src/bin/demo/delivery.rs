@@ -57,7 +57,9 @@ pub(crate) async fn show(
 async fn until_delivered(cluster: &Cluster, task: &str) -> Result<Value> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let c1 = cluster.kubectl(&["get", "scalr", "acme", "-n", NAMESPACE, "-o", "jsonpath={.status.c1}"]).await?;
+        let c1 = cluster
+            .kubectl(&["get", "scalr", "acme", "-n", NAMESPACE, "-o", "jsonpath={.status.c1}"])
+            .await?;
         let c1: Value = serde_json::from_str(&c1).unwrap_or_default();
         if c1["lastTask"]["id"] == task {
             return match (&c1["lastTask"]["result"], &c1["lastUpload"]["taskId"]) {

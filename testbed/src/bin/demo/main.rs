@@ -114,7 +114,8 @@ impl Stage {
 
         let simulators = self.simulators.insert(Simulators::start(screen, &home).await?);
         let kubeconfig = identity::kubeconfig(cluster, &home).await?;
-        let operator = self.operator.insert(Operator::start(screen, &home, &kubeconfig, simulators.c1()).await?);
+        let operator =
+            self.operator.insert(Operator::start(screen, &home, &kubeconfig, simulators.c1()).await?);
 
         let mut transitions = transitions::watch(cluster)?;
         examples::apply(screen, cluster, simulators).await?;

@@ -40,8 +40,9 @@ impl Simulators {
                 }
             }
         };
-        let done =
-            |it: &Self| format!("Simulated: Scalr at {}, PlanetScale at {}, C1 at {}", it.scalr, it.planetscale, it.c1);
+        let done = |it: &Self| {
+            format!("Simulated: Scalr at {}, PlanetScale at {}, C1 at {}", it.scalr, it.planetscale, it.c1)
+        };
         screen.step("Starting the simulated Scalr, PlanetScale and C1", starting, done).await
     }
 
