@@ -86,7 +86,7 @@ async fn assert_clean() {
     let kinds = "scalrconnectors,events.events.k8s.io,events";
     let place = ["get", kinds, "-n", "c1-missing", "-o", "yaml", "--show-managed-fields"];
     let objects = kubectl(crate::operator::shared_control_plane().await, &place, None).await;
-    assert!(objects.contains("CredentialMalformed") && objects.contains("c1-missing@"), "{objects}");
+    assert!(objects.contains("CredentialMalformed") && objects.contains("C1Refused"), "{objects}");
     let metrics = operator.metrics().await;
     for (what, text) in [("the log", log), ("objects and events", objects), ("the metrics", metrics)] {
         for secret in ["eyJ", "Bearer ", "access_token", "secret-token:"] {
