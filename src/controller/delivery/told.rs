@@ -65,9 +65,9 @@ impl Told {
         status.set_condition(ConditionType::C1Connected, says.status, says.reason, &says.message, now);
         self.remember(&mut status);
         let ready = runs.condition(ConditionType::Ready).is_some_and(|ready| ready.status == "True");
-        // Nothing is to be delivered while it is suspended.
-        let delivers = runs.phase != Some(Phase::Suspended);
-        if let Some(class) = says.class.filter(|_| ready && delivers) {
+        // What is switched off lacks nothing.
+        let wants = ready && runs.phase != Some(Phase::Suspended);
+        if let Some(class) = says.class.filter(|_| wants) {
             status.set_condition(ConditionType::Ready, "False", says.reason, &says.message, now);
             let pair = match class {
                 _ if is_syncing(runs) => None,

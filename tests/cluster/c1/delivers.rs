@@ -4,7 +4,7 @@ use connector_operator::api::{
     ConditionType, ConnectorObject, PlanetScaleConnector, ScalrConnector, Trigger,
 };
 use connector_operator::kinds::Kind;
-use connector_operator::snapshot::Snapshot;
+use connector_operator::snapshot::{ReadError, Snapshot};
 use connector_simulator::c1::{ReceivedFile, SyncFull};
 use connector_simulator::{
     PlanetScaleConfig, PlanetScaleSimulator, ScalrConfig, ScalrSimulator, TaskId, TaskSpec,
@@ -22,7 +22,7 @@ fn file_of(task: &TaskId) -> ReceivedFile {
     files.into_iter().next().unwrap()
 }
 
-/// Resources, entitlements and grants in a file, and the emails that are not hidden in its database.
+/// How many resources, entitlements and grants a file has, and all that it says of the resources.
 fn content(file: &ReceivedFile) -> ([usize; 3], String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.c1z");
@@ -32,11 +32,15 @@ fn content(file: &ReceivedFile) -> ([usize; 3], String) {
     let resources = snapshot.resources(|resource| {
         counts[0] += 1;
         text.push_str(&format!("{resource:?}"));
-        Ok::<_, connector_operator::snapshot::ReadError>(())
+        Ok::<_, ReadError>(())
     });
     resources.unwrap();
-    snapshot.entitlements(|_| Ok::<_, connector_operator::snapshot::ReadError>(counts[1] += 1)).unwrap();
-    snapshot.grants(|_| Ok::<_, connector_operator::snapshot::ReadError>(counts[2] += 1)).unwrap();
+    let mut count = |at: usize| {
+        counts[at] += 1;
+        Ok::<_, ReadError>(())
+    };
+    snapshot.entitlements(|_| count(1)).unwrap();
+    snapshot.grants(|_| count(2)).unwrap();
     (counts, text)
 }
 

@@ -136,6 +136,13 @@ fn a_run_that_is_waited_for_changes_nothing_of_what_c1_keeps_a_connector_from() 
 }
 
 #[test]
+fn a_connector_that_is_switched_off_lacks_nothing() {
+    let suspended = apply(&ConnectorStatus::default(), &Step::Suspend, &mut 1, 100);
+    let status = written(&suspended, &failing(Reason::CredentialMalformed), &suspended, 100);
+    assert_eq!(shown(&status), ["Ready=True/Suspended", "C1Connected=False/CredentialMalformed"]);
+}
+
+#[test]
 fn what_c1_took_is_remembered_when_a_worker_no_longer_knows() {
     let runs = connected();
     let mut told = working(true, None);
