@@ -43,7 +43,8 @@ Without a client id it reads once, writes --file and exits:
    4  it took too long
    5  the account or organization does not exist, or the credential does not reach it
    7  the credential may not read what is needed
-   9  the upstream shows what cannot be right, such as an account without users
+   9  the upstream shows what cannot be right, such as an account without users; or the host
+      is one that no credential is sent to
   10  the listings changed while they were read: run it again
   12  this connector does not do what was asked for
   13  the file could not be written
