@@ -53,7 +53,7 @@ Without a client id it reads once, writes --file and exits:
 Unless it exits with 0, an older file stays as it was.
 
 With a client id it stays; what goes wrong in a reading is told to C1 and ends nothing. It exits:
-   0  when it was stopped: C1 is told of tasks in hand, and gives them out again
+   0  when it was stopped: C1 is told that tasks in hand were called off
    2, 3, 12  as above
   16  when C1 refuses the client id or secret; other codes are what C1 answers to its greeting";
 
