@@ -25,7 +25,7 @@ build: ## Build the operator, the simulators and the demo
 demo: tools build ## Show it all, until Ctrl-C; DEMO=once ends by itself; with KUBECONFIG set, in that cluster
 	@"$(PROGRAMS)/demo" $(if $(filter once,$(DEMO)),--once)
 
-bench: ## Measure time, CPU, memory and requests beside C1's own SDK; BENCH=quick, limits or writer; docs/benchmarks.md
+bench: ## Measure time, CPU, memory and requests beside C1's own SDK; BENCH=quick, limits, writer or idle-c1; docs/benchmarks.md
 	@tools/build baton
 	cargo build --locked --release --workspace --bins
 	@"$(TARGET)/release/bench" run $(or $(BENCH),all) --peers "$$(benches/peer/build)"

@@ -4,6 +4,8 @@
 
 #[path = "reconcile/api_server.rs"]
 mod api_server;
+#[path = "reconcile/c1.rs"]
+mod c1;
 #[path = "reconcile/held.rs"]
 mod held;
 #[path = "reconcile/operator.rs"]

@@ -8,6 +8,7 @@
 
 mod compare;
 mod error;
+mod idle;
 mod measure;
 mod plan;
 mod program;
@@ -37,9 +38,9 @@ enum Command {
         /// What to measure.
         #[arg(value_enum, default_value_t = What::All)]
         what: What,
-        /// The folder of the connectors on C1's SDK, as benches/peer/build prints it.
+        /// The folder of the connectors on C1's SDK, as benches/peer/build prints it, where they are compared.
         #[arg(long, value_name = "DIR")]
-        peers: PathBuf,
+        peers: Option<PathBuf>,
     },
     /// Write a snapshot from records that are made up on the way.
     Write {
@@ -50,6 +51,9 @@ enum Command {
         #[arg(long, value_enum, default_value_t = writer::Until::Pack)]
         until: writer::Until,
     },
+    /// Wait for tasks of C1 until it is killed.
+    #[command(hide = true)]
+    IdleLoops(idle::LoopsArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -62,6 +66,8 @@ enum What {
     Limits,
     /// Only the writing of snapshots, step by step.
     Writer,
+    /// Only what it costs to wait for tasks of C1.
+    IdleC1,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -78,17 +84,24 @@ async fn main() -> ExitCode {
 async fn execute(command: Command) -> Result<()> {
     match command {
         Command::Write { members, until } => writer::write(members, until, compare::folder()?.path()),
+        Command::IdleLoops(args) => idle::run_loops(&args).await,
         Command::Run { what, peers } => {
             measure::adopt_orphans()?;
-            let programs = Programs { ours: beside_this()?, peers, baton: baton().await? };
             match what {
-                What::Quick => plan::quick(&programs).await,
-                What::All => plan::all(&programs).await,
-                What::Limits => plan::limits(&programs).await,
+                What::Quick => plan::quick(&programs(peers).await?).await,
+                What::All => plan::all(&programs(peers).await?).await,
+                What::Limits => plan::limits(&programs(peers).await?).await,
                 What::Writer => plan::writer(),
+                What::IdleC1 => idle::measure(&beside_this()?).await,
             }
         }
     }
+}
+
+/// What is compared.
+async fn programs(peers: Option<PathBuf>) -> Result<Programs> {
+    let peers = peers.ok_or_else(|| Error::new("--peers is missing: what benches/peer/build prints"))?;
+    Ok(Programs { ours: beside_this()?, peers, baton: baton().await? })
 }
 
 /// The folder of this program, where the others have been built too.

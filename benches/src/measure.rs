@@ -136,14 +136,41 @@ fn memory(process: u32, file: &str, line: &str) -> u64 {
     kibibytes.map_or(0, |kibibytes: u64| kibibytes * 1024)
 }
 
+/// What a process that goes on has used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usage {
+    /// All of its memory, in bytes.
+    pub(crate) resident: u64,
+    /// That of it which is in no file.
+    pub(crate) anonymous: u64,
+    /// Its processor time, user and system.
+    pub(crate) cpu: Duration,
+}
+
+/// What the process has used until now.
+pub(crate) fn usage(process: u32) -> Result<Usage> {
+    /// utime and stime, as for [`waited_for`].
+    const FIRST: usize = 11;
+    Ok(Usage {
+        resident: memory(process, "status", "VmRSS:"),
+        anonymous: memory(process, "status", "RssAnon:"),
+        cpu: ticks(&process.to_string(), FIRST)?,
+    })
+}
+
 /// The processor time of all children that have been waited for, and of theirs.
 fn waited_for() -> Result<Duration> {
     /// cutime and cstime, counted from the state, which follows the name in parentheses: see proc_pid_stat(5).
     const FIRST: usize = 13;
-    let text = fs::read_to_string("/proc/self/stat")
-        .map_err(|error| Error::new(format!("reading /proc/self/stat: {error}")))?;
+    ticks("self", FIRST)
+}
+
+/// The sum of two fields of a process's statistics.
+fn ticks(process: &str, first: usize) -> Result<Duration> {
+    let path = format!("/proc/{process}/stat");
+    let text = fs::read_to_string(&path).map_err(|error| Error::new(format!("reading {path}: {error}")))?;
     let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: u64 = fields.skip(FIRST).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let ticks: u64 = fields.skip(first).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Ok(Duration::from_secs(1) * u32::try_from(ticks).unwrap_or(u32::MAX)
         / u32::try_from(rustix::param::clock_ticks_per_second()).unwrap_or(100))
 }

@@ -182,23 +182,27 @@ impl Upstream {
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Result<String> {
-        let failed = |error: &dyn Display| Error::new(format!("{method} {path} of the simulators: {error}"));
-        let mut stream = TcpStream::connect(self.control).map_err(|error| failed(&error))?;
-        let request = format!(
-            "{method} /_simulator/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.control,
-            body.len()
-        );
-        let mut answer = String::new();
-        stream
-            .write_all(request.as_bytes())
-            .and_then(|()| stream.read_to_string(&mut answer))
-            .map_err(|error| failed(&error))?;
-        match answer.split_once("\r\n\r\n") {
-            Some((head, body)) if head.starts_with("HTTP/1.1 2") => Ok(body.to_owned()),
-            _ => Err(failed(&answer.lines().next().unwrap_or("no answer"))),
-        }
+        ask(self.control, method, path, body)
+    }
+}
+
+/// Asks the control endpoints of simulators.
+pub(crate) fn ask(control: SocketAddr, method: &str, path: &str, body: &str) -> Result<String> {
+    let failed = |error: &dyn Display| Error::new(format!("{method} {path} of the simulators: {error}"));
+    let mut stream = TcpStream::connect(control).map_err(|error| failed(&error))?;
+    let request = format!(
+        "{method} /_simulator/{path} HTTP/1.1\r\nHost: {control}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut answer = String::new();
+    stream
+        .write_all(request.as_bytes())
+        .and_then(|()| stream.read_to_string(&mut answer))
+        .map_err(|error| failed(&error))?;
+    match answer.split_once("\r\n\r\n") {
+        Some((head, body)) if head.starts_with("HTTP/1.1 2") => Ok(body.to_owned()),
+        _ => Err(failed(&answer.lines().next().unwrap_or("no answer"))),
     }
 }
 

@@ -107,6 +107,9 @@ pub(crate) struct C1Args {
     /// The number of C1's clients. The files of the second and later ones are client-id-2, client-secret-2, and so on.
     #[arg(long = "c1-clients", value_name = "N", default_value_t = 1)]
     clients: usize,
+    /// When the simulated C1 wants to be polled again.
+    #[arg(long = "c1-next-poll-seconds", value_name = "N", default_value_t = 1)]
+    next_poll_seconds: u64,
     /// Have the simulated C1 do something wrong, or so many TIMES only. May be repeated.
     #[arg(id = "c1_faults", long = "c1-fault", value_name = "FAULT[=TIMES]", value_parser = parse_c1_fault)]
     pub(crate) faults: Vec<(C1Fault, Option<u32>)>,
@@ -118,6 +121,7 @@ impl C1Args {
             listen: self.listen,
             seed,
             clients: C1Config::named(self.clients),
+            next_poll: Duration::from_secs(self.next_poll_seconds),
             folder: self.folder.clone(),
             ..C1Config::default()
         }

@@ -14,6 +14,7 @@ use reqwest::{Certificate, redirect};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls_platform_verifier::Verifier;
+use tokio::sync::Semaphore;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use url::Url;
 
@@ -26,11 +27,17 @@ const USER_AGENT: &str = concat!("connector-operator/", env!("CARGO_PKG_VERSION"
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long the answer to a request for a token may take.
 const TOKEN_WITHIN: Duration = Duration::from_secs(30);
-/// A connection that has said nothing for so long is asked whether it is still there, since firewalls forget.
+/// A connection that has said nothing for so long is asked by the system whether it is still there, since firewalls
+/// forget; and one where nothing that was sent has been confirmed for so long is given up.
 const KEEPALIVE: Duration = Duration::from_secs(60);
-const KEEPALIVE_ANSWER: Duration = Duration::from_secs(20);
+/// What is behind a proxy or a load balancer is asked in HTTP/2 itself, while a call waits for it. Not more often:
+/// gRPC servers hang up on whoever asks more than every five minutes.
+const PING: Duration = Duration::from_secs(5 * 60 + 10);
+const PING_ANSWER: Duration = Duration::from_secs(20);
 /// Idle connections for tokens, which are asked for once in many minutes.
 const TOKEN_IDLE: Duration = Duration::from_secs(10);
+/// Greetings at once.
+const GREETINGS: usize = 32;
 /// Calls that wait for the connection.
 const WAITING: usize = 64;
 
@@ -54,6 +61,8 @@ pub(super) struct Link {
     pub(super) token_url: Url,
     /// The host, with its port where it is not the usual one.
     pub(super) host: String,
+    /// Whoever greets C1 takes one.
+    pub(super) greetings: Semaphore,
 }
 
 impl fmt::Debug for Channels {
@@ -104,6 +113,7 @@ impl Channels {
             http: to.http()?,
             token_url: base.join("/auth/v1/token").map_err(|error| C1Error::Client(error.to_string()))?,
             host: authority.to_owned(),
+            greetings: Semaphore::new(GREETINGS),
         })
     }
 }
@@ -151,14 +161,15 @@ impl To<'_> {
             .and_then(|it| it.tls_config_with_verifier(ClientTlsConfig::new(), Arc::new(verifier)))
             .map_err(|error| failed(&error))?
             .connect_timeout(CONNECT_WITHIN)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(KEEPALIVE_ANSWER)
-            .keep_alive_while_idle(true)
+            .http2_keep_alive_interval(PING)
+            .keep_alive_timeout(PING_ANSWER)
             .buffer_size(WAITING);
         let mut tcp = HttpConnector::new_with_resolver(self.resolver.clone());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE));
+        #[cfg(target_os = "linux")]
+        tcp.set_tcp_user_timeout(Some(KEEPALIVE));
         let proxy = if self.direct { None } else { Matcher::from_env().intercept(&uri) };
         let Some(proxy) = proxy else { return Ok(endpoint.connect_with_connector_lazy(tcp)) };
         if proxy.uri().scheme_str() != Some("http") {

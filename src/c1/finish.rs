@@ -14,21 +14,23 @@ use api::baton_service_finish_task_request::{Error, FinalState, Success};
 
 /// How often C1 is told.
 const TRIES: u32 = 5;
-/// The wait after the first try; it doubles with each.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The most bytes of a sentence.
 const MESSAGE_BYTES: usize = 4096;
 
 /// How a task ended, as C1 is told.
 pub(super) type End = Result<(), Refused>;
 
-/// Tells C1 that the task `id` has ended so.
+/// Tells C1 that the task `id` has ended so. Before the second try it waits `wait`, and twice as long before each next.
 ///
 /// # Errors
 /// When C1 has not heard it after all tries. It then gives the task out again.
-pub(super) async fn finish(service: &Service, id: &str, end: &End) -> Result<(), C1Error> {
+pub(super) async fn finish(
+    service: &Service,
+    id: &str,
+    end: &End,
+    mut wait: Duration,
+) -> Result<(), C1Error> {
     let request = request(service.host_id(), id, end);
-    let mut wait = FIRST_WAIT;
     let mut tries = 1;
     loop {
         let error = match service.finish_task(&request).await {
@@ -39,7 +41,7 @@ pub(super) async fn finish(service: &Service, id: &str, end: &End) -> Result<(),
         if tries == TRIES || error.lasts() {
             return Err(error);
         }
-        tracing::debug!(task = id, %error, "C1 is told of the end once more");
+        tracing::debug!(%error, "C1 is told of the end once more");
         tokio::time::sleep(wait).await;
         wait *= 2;
         tries += 1;

@@ -10,12 +10,10 @@ use tonic::{Code, Request, Response, Status};
 
 use super::channel::Link;
 use super::token::Tokens;
-use super::{C1Error, Channels, ClientId, Credentials};
+use super::{C1Error, Channels, ClientId, Credentials, Pace};
 use crate::proto::c1::connectorapi::baton::v1 as api;
 use api::baton_service_client::BatonServiceClient;
 
-/// How long one call may take. C1 may hold back its answer to a poll for a while.
-const CALL: Duration = Duration::from_secs(60);
 /// How long one upload may take.
 const UPLOAD: Duration = Duration::from_secs(30 * 60);
 
@@ -30,6 +28,8 @@ pub struct Service {
     link: Arc<Link>,
     tokens: Arc<Tokens>,
     host_id: String,
+    /// How long one call may take.
+    limit: Duration,
 }
 
 impl std::fmt::Debug for Service {
@@ -52,7 +52,8 @@ impl Service {
         host_id: &str,
     ) -> Result<Self, C1Error> {
         let link = channels.to(api_host.unwrap_or_else(|| credentials.id().authority()), ca_bundle)?;
-        Ok(Self { link, tokens: Arc::new(Tokens::new(credentials)), host_id: host_id.to_owned() })
+        let tokens = Arc::new(Tokens::new(credentials));
+        Ok(Self { link, tokens, host_id: host_id.to_owned(), limit: Pace::default().call })
     }
 
     /// Whose service this is.
@@ -60,17 +61,30 @@ impl Service {
         self.tokens.credentials().id()
     }
 
+    /// The same, where a call may take so long.
+    pub(super) fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Where C1 is: the host, with its port where it is not the usual one.
+    pub fn host(&self) -> &str {
+        &self.link.host
+    }
+
     /// What the place is called where this runs.
     pub(super) fn host_id(&self) -> String {
         self.host_id.clone()
     }
 
+    /// Says hello. Only so many do at once: when a program with a thousand connectors starts, neither it nor C1 should
+    /// have to hold all of that at the same time. Those who wait do so for as long as it takes.
     pub(super) async fn hello(&self, request: &api::BatonServiceHelloRequest) -> Result<(), C1Error> {
+        let _turn = self.link.greetings.acquire().await;
         let send = |mut client: Client, token| {
             let request = with(token, request.clone());
             async move { client.hello(request).await }
         };
-        self.call("Hello", CALL, send).await.map(|_| ())
+        self.call("Hello", self.limit, send).await.map(|_| ())
     }
 
     pub(super) async fn get_task(&self) -> Result<api::BatonServiceGetTaskResponse, C1Error> {
@@ -78,12 +92,13 @@ impl Service {
             let request = with(token, api::BatonServiceGetTaskRequest { host_id: self.host_id() });
             async move { client.get_task(request).await }
         };
-        self.call("GetTask", CALL, send).await
+        self.call("GetTask", self.limit, send).await
     }
 
     pub(super) async fn heartbeat(
         &self,
         task_id: &str,
+        limit: Duration,
     ) -> Result<api::BatonServiceHeartbeatResponse, C1Error> {
         let send = |mut client: Client, token| {
             let message = api::BatonServiceHeartbeatRequest {
@@ -94,7 +109,7 @@ impl Service {
             let request = with(token, message);
             async move { client.heartbeat(request).await }
         };
-        self.call("Heartbeat", CALL, send).await
+        self.call("Heartbeat", limit.min(self.limit), send).await
     }
 
     pub(super) async fn finish_task(
@@ -105,7 +120,7 @@ impl Service {
             let request = with(token, request.clone());
             async move { client.finish_task(request).await }
         };
-        self.call("FinishTask", CALL, send).await.map(|_| ())
+        self.call("FinishTask", self.limit, send).await.map(|_| ())
     }
 
     /// Uploads what `messages` makes, anew for each try.
@@ -129,14 +144,26 @@ impl Service {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
+        // The token's time is part of it: whoever waits for an answer does not care what for. In a box, so that a
+        // connector is small while it waits for the next call.
+        let answered = tokio::time::timeout(limit, Box::pin(self.send(method, send))).await;
+        answered.unwrap_or(Err(C1Error::Late { method, seconds: limit.as_secs() }))
+    }
+
+    async fn send<T, F>(
+        &self,
+        method: &'static str,
+        send: impl Fn(Client, Authorization) -> F,
+    ) -> Result<T, C1Error>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
         let mut renewed = false;
         loop {
             let token = self.tokens.get(&self.link).await?;
-            let answered = tokio::time::timeout(limit, send(self.client(), token.header.clone())).await;
-            let status = match answered {
-                Ok(Ok(response)) => return Ok(response.into_inner()),
-                Ok(Err(status)) => status,
-                Err(_) => return Err(C1Error::Late { method, seconds: limit.as_secs() }),
+            let status = match send(self.client(), token.header.clone()).await {
+                Ok(response) => return Ok(response.into_inner()),
+                Err(status) => status,
             };
             if status.code() == Code::Unauthenticated && !renewed {
                 // It may have been ended early, which nobody tells beforehand.

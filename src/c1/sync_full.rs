@@ -1,50 +1,50 @@
 //! Doing a task to read everything: heartbeats go on while it is read and uploaded, until the task is done, or no
 //! longer wanted.
 
-use std::sync::Arc;
+use std::pin::pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio::time::timeout;
 use tonic::Code;
 
 use super::finish::End;
+use super::hand::Hand;
 use super::heartbeat;
-use super::upload::upload;
-use super::{Asset, LastUpload, Reader, Refused, Service, SyncTask, View};
+use super::upload::{Sent, upload};
+use super::{Asset, LastUpload, Refused, SyncTask};
 
 /// Reads and uploads what `task` wants. What is returned is what C1 is to be told.
-pub(super) async fn sync_full(
-    service: &Service,
-    reader: &Arc<dyn Reader>,
-    task: &SyncTask,
-    first_heartbeat: Duration,
-    view: &watch::Sender<View>,
-    stop: &CancellationToken,
-) -> End {
-    let doing = async {
-        let asset = reader.read(task).await?;
-        tracing::info!(
-            task = task.id,
-            run = asset.sync_id,
-            bytes = asset.size,
-            "Uploading the snapshot to C1"
-        );
-        upload(service, &task.id, &asset).await.map_err(|error| Refused {
-            code: error.code(),
-            message: format!("The snapshot could not be uploaded: {error}"),
-            non_retryable: false,
-        })?;
-        tracing::info!(task = task.id, run = asset.sync_id, "C1 has taken the snapshot");
-        view.send_modify(|view| view.last_upload = Some(uploaded(&task.id, &asset)));
-        Ok(())
+pub(super) async fn sync_full(hand: &Hand, task: &SyncTask, first_heartbeat: Duration) -> End {
+    let sent = Sent::default();
+    let mut doing = pin!(read_and_upload(hand, task, &sent));
+    // In this order: what is done is done, even if it is called off at the same moment.
+    let refused = tokio::select! {
+        biased;
+        end = &mut doing => return end,
+        refused = heartbeat::beat(&hand.service, &hand.pace, &task.id, first_heartbeat) => return Err(refused),
+        () = hand.stop.cancelled() => stopped(),
     };
-    tokio::select! {
-        end = doing => end,
-        refused = heartbeat::beat(service, &task.id, first_heartbeat) => Err(refused),
-        () = stop.cancelled() => Err(stopped()),
+    // C1 has all of the file, and may have taken it already: it would be a pity to read everything again.
+    if !sent.call_off()
+        && let Ok(Ok(())) = timeout(hand.pace.last_answer(), doing).await
+    {
+        return Ok(());
     }
+    Err(refused)
+}
+
+async fn read_and_upload(hand: &Hand, task: &SyncTask, sent: &Sent) -> End {
+    let asset = hand.reader.read(task).await?;
+    tracing::info!(run = asset.sync_id, bytes = asset.size, "Uploading the snapshot to C1");
+    upload(&hand.service, &hand.pace, &task.id, &asset, sent).await.map_err(|error| Refused {
+        code: error.code(),
+        message: format!("The snapshot could not be uploaded: {error}"),
+        non_retryable: false,
+    })?;
+    tracing::info!(run = asset.sync_id, "C1 has taken the snapshot");
+    hand.view.send_modify(|view| view.uploaded(uploaded(&task.id, &asset)));
+    Ok(())
 }
 
 fn stopped() -> Refused {

@@ -1,5 +1,7 @@
 //! What can be seen of the work for C1 from outside.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use tonic::Code;
 
@@ -16,6 +18,12 @@ pub struct View {
     pub last_task: Option<LastTask>,
     /// The last file that C1 has taken.
     pub last_upload: Option<LastUpload>,
+    /// How many tasks have ended, by what they asked for and by result: OK, or the gRPC status code that C1 was told.
+    pub tasks_ended: BTreeMap<(&'static str, String), u64>,
+    /// How many bytes C1 has taken.
+    pub uploaded_bytes: u64,
+    /// What the tasks in hand ask for, by their ids.
+    in_hand: BTreeMap<String, &'static str>,
 }
 
 /// Why C1 cannot be asked.
@@ -54,6 +62,16 @@ pub enum TaskEnd {
     },
 }
 
+impl TaskEnd {
+    /// OK, or the gRPC status code that C1 was told.
+    pub fn result(&self) -> String {
+        match self {
+            Self::Succeeded => "OK".to_owned(),
+            Self::Failed { code, .. } => format!("{code:?}"),
+        }
+    }
+}
+
 /// A file that C1 has taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastUpload {
@@ -82,11 +100,20 @@ impl View {
         self.trouble = Some(Trouble { failures, error });
     }
 
+    pub(super) fn uploaded(&mut self, upload: LastUpload) {
+        self.uploaded_bytes = self.uploaded_bytes.saturating_add(upload.size);
+        self.last_upload = Some(upload);
+    }
+
     pub(super) fn began(&mut self, id: &str, kind: &'static str, now: Timestamp) {
+        self.in_hand.insert(id.to_owned(), kind);
         self.last_task = Some(LastTask { id: id.to_owned(), kind, received: now, ended: None });
     }
 
     pub(super) fn ended(&mut self, id: &str, end: TaskEnd, now: Timestamp) {
+        if let Some(kind) = self.in_hand.remove(id) {
+            *self.tasks_ended.entry((kind, end.result())).or_default() += 1;
+        }
         if let Some(task) = self.last_task.as_mut().filter(|task| task.id == id) {
             task.ended = Some((now, end));
         }

@@ -182,7 +182,8 @@ impl Run {
         let snapshots = Snapshots::new(store, scratch, self.snapshot_keep.get()).led_by(leadership.clone());
         let queue = Queue::new(stop.clone());
         let secrets = Arc::new(SecretIndex::default());
-        let deliveries = Deliveries::new(client.clone(), c1_hosts, self.c1_api_host, stop.clone());
+        let deliveries =
+            Deliveries::new(client.clone(), c1_hosts, self.c1_api_host, metrics.clone(), stop.clone());
         let defaults = Defaults {
             interval: self.default_interval,
             min_interval: self.min_interval,

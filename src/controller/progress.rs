@@ -1,153 +1,38 @@
 //! How far a run has come, told for as long as it is under way: in the log and in the metrics.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use tokio::time::{Instant, interval_at};
-use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
-
-use crate::access::{Progress, thousands};
+use crate::access::Progress;
 use crate::server::{Metrics, UnderWay};
-use crate::sync::ObjectKey;
-
-/// Most runs are over before it is worth a line.
-const FIRST: Duration = Duration::from_secs(10);
-/// From then on a line each time.
-const AGAIN: Duration = Duration::from_secs(30);
+use crate::sync::{ObjectKey, ProgressLog};
 
 /// Tells how far the run of one object has come, until it is dropped.
 pub(super) struct Telling {
     metrics: Metrics,
     key: ObjectKey,
-    followed: Mutex<Option<Followed>>,
-}
-
-struct Followed {
-    _log: AbortOnDropHandle<()>,
-    _metrics: UnderWay,
+    log: ProgressLog,
+    series: Mutex<Option<UnderWay>>,
 }
 
 impl Telling {
     pub(super) fn new(metrics: Metrics, key: ObjectKey) -> Self {
-        Self { metrics, key, followed: Mutex::default() }
+        Self { metrics, key, log: ProgressLog::default(), series: Mutex::default() }
     }
 
     /// Follows `progress`, in place of any other, in the span that this is called in.
     pub(super) fn follow(&self, progress: Arc<Progress>) {
-        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.log.follow(Arc::clone(&progress));
+        let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
         // The series of the former end before the new ones begin.
-        drop(followed.take());
-        let log = log(Arc::clone(&progress), FIRST, AGAIN).in_current_span();
-        *followed = Some(Followed {
-            _log: AbortOnDropHandle::new(tokio::spawn(log)),
-            _metrics: self.metrics.run_under_way(&self.key, progress),
-        });
-    }
-}
-
-async fn log(progress: Arc<Progress>, first: Duration, again: Duration) {
-    let mut due = interval_at(Instant::now() + first, again);
-    loop {
-        due.tick().await;
-        let (pages, records, expected) = (progress.pages(), progress.records(), progress.expected());
-        tracing::info!(pages, records, expected, "{}", words(pages, records, expected));
-    }
-}
-
-/// A record is no item: a member of an organization is a user and a grant.
-fn words(pages: u64, records: u64, expected: u64) -> String {
-    let read = format!("Read {} records on {} pages so far", thousands(records), thousands(pages));
-    match expected {
-        0 => format!("{read}."),
-        expected => format!("{read}, from listings of {} items.", thousands(expected)),
+        drop(series.take());
+        *series = Some(self.metrics.run_under_way(&self.key, progress));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
-
-    use tracing_subscriber::fmt::MakeWriter;
-
     use super::*;
     use crate::access;
-
-    #[test]
-    fn how_far_it_is_is_told_in_words() {
-        assert_eq!(words(0, 0, 0), "Read 0 records on 0 pages so far.");
-        assert_eq!(
-            words(123, 12_300, 100_000),
-            "Read 12,300 records on 123 pages so far, from listings of 100,000 items."
-        );
-    }
-
-    /// A log that can be read.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Log {
-        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(line);
-            Ok(line.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl<'a> MakeWriter<'a> for Log {
-        type Writer = Self;
-
-        fn make_writer(&'a self) -> Self {
-            self.clone()
-        }
-    }
-
-    impl Log {
-        fn lines(&self) -> Vec<String> {
-            String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
-        }
-
-        async fn until_lines(&self, count: usize) -> Vec<String> {
-            let waiting = async {
-                while self.lines().len() < count {
-                    tokio::task::yield_now().await;
-                }
-            };
-            tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap();
-            self.lines()
-        }
-    }
-
-    #[tokio::test]
-    async fn a_long_run_logs_how_far_it_is_in_its_own_span_until_it_ends() {
-        let written = Log::default();
-        let subscriber = tracing_subscriber::fmt().with_writer(written.clone()).with_ansi(false).finish();
-        let _subscribed = tracing::subscriber::set_default(subscriber);
-        let (sender, mut receiver) = access::channel();
-        sender.progress().expect(500);
-        sender.progress().page_read();
-        sender.send(Vec::new()).await.unwrap();
-        receiver.next().await.unwrap();
-        let span = tracing::info_span!("run", name = "acme");
-        let often = Duration::from_millis(5);
-        let told = log(Arc::clone(sender.progress()), often, often).instrument(span);
-        let telling = AbortOnDropHandle::new(tokio::spawn(told));
-
-        let lines = written.until_lines(2).await;
-        let expected = "Read 0 records on 1 pages so far, from listings of 500 items.";
-        assert!(
-            lines.iter().all(|line| line.contains("run{name=\"acme\"}") && line.contains(expected)),
-            "{lines:?}"
-        );
-        drop(telling);
-        tokio::task::yield_now().await;
-        let at_the_end = written.lines().len();
-        tokio::time::sleep(4 * often).await;
-        assert_eq!(written.lines().len(), at_the_end);
-    }
 
     #[tokio::test]
     async fn a_run_has_its_series_only_while_it_is_told_of() {

@@ -136,7 +136,8 @@ impl Context {
     /// The watch shows the object.
     pub(super) fn saw<K: Kind>(&self, key: &ObjectKey, object: &K) {
         self.unseen.saw(key, object.status());
-        if object.common().c1.is_some() {
+        // One that is going has no worker that would say whose client id it has.
+        if object.common().c1.is_some() && object.meta().deletion_timestamp.is_none() {
             self.shared.deliveries.expect(&age_of(object, key));
         }
         if let Some(status) = object.status() {
@@ -301,7 +302,7 @@ impl<K: Kind> Subject<'_, K> {
             Ok(timing) => timing,
             Err(error) => return self.refuse(context, trigger, &error).await,
         };
-        let owner = Owner::new(&self.key.namespace, K::KIND, &self.key.name, &self.key.uid)?;
+        let owner = self.owner()?;
         let id = SyncId::new(self.now);
         if trigger.announced() {
             let begun = self.begun(id.as_str(), trigger, self.now);
@@ -331,6 +332,10 @@ impl<K: Kind> Subject<'_, K> {
         Ok(Requeue::await_change())
     }
 
+    fn owner(&self) -> Result<Owner, Error> {
+        Ok(Owner::new(&self.key.namespace, K::KIND, &self.key.name, &self.key.uid)?)
+    }
+
     fn credential(&self) -> CredentialKey {
         CredentialKey {
             namespace: self.key.namespace.clone(),
@@ -358,7 +363,10 @@ impl<K: Kind> Subject<'_, K> {
                 let follow = |progress| telling.follow(progress);
                 let outcome = sync::run(plan, &inputs, destination, follow, cancel).await;
                 match &outcome {
-                    Some(outcome) => answer(asked, outcome, &snapshots, &owner).await,
+                    Some(outcome) => {
+                        requests.settle(&key);
+                        answer(asked, outcome, &snapshots, &owner);
+                    }
                     None => requests.give_back(&key, asked),
                 }
                 outcome
@@ -388,6 +396,8 @@ impl<K: Kind> Subject<'_, K> {
         };
         let timing = Timing::fallback(&context.shared.defaults);
         self.write(context, status::ended(&self.status, &outcome, &timing)).await?;
+        let asked = context.shared.deliveries.requests().take(&self.key);
+        answer(asked, &outcome, &context.shared.snapshots, &self.owner()?);
         Ok(Requeue::await_change())
     }
 
@@ -429,6 +439,7 @@ impl<K: Kind> Subject<'_, K> {
         }
         context.shared.metrics.run_ended(&self.key, &outcome);
         context.shared.queue.forget(&self.key, &outcome.id);
+        context.shared.deliveries.requests().recorded(&self.key);
         // What changed while it ran was not acted on yet.
         Ok(Requeue::requeue(Duration::ZERO))
     }
@@ -531,18 +542,18 @@ impl<K: Kind> Subject<'_, K> {
     }
 }
 
-/// Gives those who asked for a run what came of it.
-async fn answer(asked: Vec<Request>, outcome: &Outcome, snapshots: &Snapshots, owner: &Owner) {
-    for request in asked {
+/// Gives those who asked for a run what came of it. The run does not wait for that: what C1 wants of a snapshot may
+/// take long to prepare, and others want its credential.
+fn answer(asked: Vec<Request>, outcome: &Outcome, snapshots: &Snapshots, owner: &Owner) {
+    for request in asked.into_iter().filter(Request::is_wanted) {
         let (outcome, snapshots, owner) = (outcome.clone(), snapshots.clone(), owner.clone());
-        let selection = request.selection.clone();
-        let delivered = tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(move || {
             // A run has the id that it was given, and that is one.
             let published =
                 outcome.id.parse().map(|id| snapshots.store().path(&owner, &id)).unwrap_or_default();
-            sync::deliver(&outcome, &selection, &published, snapshots.scratch())
+            let delivered = sync::deliver(&outcome, &request.selection, &published, snapshots.scratch());
+            request.answer(delivered);
         });
-        request.answer(delivered.await.unwrap_or_else(|_| Err(sync::called_off())));
     }
 }
 

@@ -320,4 +320,4 @@ fn whole_seconds(moment: Timestamp) -> Time {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -29,17 +29,28 @@ struct OfResult {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTask {
+    kind: &'static str,
+    r#type: &'static str,
+    result: String,
+}
+
 /// What the operator counts.
 #[derive(Clone)]
 pub struct Metrics {
     series: Arc<Series>,
 }
 
+type OfKind = Vec<(&'static str, &'static str)>;
+
 struct Series {
     registry: Registry,
     syncs: Family<OfRun, Counter>,
     sync_duration: Family<OfResult, Histogram>,
-    reconcile_errors: Family<Vec<(&'static str, &'static str)>, Counter>,
+    reconcile_errors: Family<OfKind, Counter>,
+    c1_tasks: Family<OfTask, Counter>,
+    c1_uploaded: Family<OfKind, Counter>,
     objects: Objects,
 }
 
@@ -50,6 +61,7 @@ impl Default for Metrics {
         let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.01, 3.0, 12));
         let sync_duration = Family::new_with_constructor(histogram);
         let reconcile_errors = Family::default();
+        let (c1_tasks, c1_uploaded) = (Family::default(), Family::default());
         let objects = Objects::default();
         registry.register(
             "sync",
@@ -67,13 +79,25 @@ impl Default for Metrics {
             "Reconciles that could not be finished",
             reconcile_errors.clone(),
         );
+        registry.register(
+            "c1_tasks",
+            "Tasks of C1 that ended, by what they asked for and by result: OK, or the gRPC status code that C1 was told",
+            c1_tasks.clone(),
+        );
+        registry.register_with_unit(
+            "c1_uploaded",
+            "What C1 has taken of snapshots",
+            Unit::Bytes,
+            c1_uploaded.clone(),
+        );
         registry.register_collector(Box::new(objects.clone()));
         registry.register(
             "build",
             "The version of this operator",
             Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
         );
-        let series = Series { registry, syncs, sync_duration, reconcile_errors, objects };
+        let series =
+            Series { registry, syncs, sync_duration, reconcile_errors, c1_tasks, c1_uploaded, objects };
         Self { series: Arc::new(series) }
     }
 }
@@ -121,6 +145,21 @@ impl Metrics {
     /// A reconcile could not be finished.
     pub fn reconcile_failed(&self, kind: &'static str) {
         self.series.reconcile_errors.get_or_create(&vec![("kind", kind)]).inc();
+    }
+
+    /// So many more tasks of C1 have ended so.
+    pub fn c1_tasks_ended(&self, kind: &'static str, r#type: &'static str, result: &str, more: u64) {
+        if more > 0 {
+            let of_task = OfTask { kind, r#type, result: result.to_owned() };
+            self.series.c1_tasks.get_or_create(&of_task).inc_by(more);
+        }
+    }
+
+    /// C1 has taken so many bytes more.
+    pub fn c1_uploaded(&self, kind: &'static str, more: u64) {
+        if more > 0 {
+            self.series.c1_uploaded.get_or_create(&vec![("kind", kind)]).inc_by(more);
+        }
     }
 
     /// An object has this status now.

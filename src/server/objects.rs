@@ -37,6 +37,8 @@ impl Drop for UnderWay {
 #[derive(Debug)]
 struct Object {
     ready: i64,
+    /// `None` without spec.c1.
+    c1_connected: Option<i64>,
     held: i64,
     last_success: Option<i64>,
     records: BTreeMap<String, u64>,
@@ -44,13 +46,9 @@ struct Object {
 
 impl Objects {
     pub(super) fn set(&self, key: &ObjectKey, status: &ConnectorStatus) {
-        let ready = match status.condition(ConditionType::Ready).map(|ready| ready.status.as_str()) {
-            Some("True") => 1,
-            Some("False") => 0,
-            _ => -1,
-        };
         let object = Object {
-            ready,
+            ready: value_of(status, ConditionType::Ready).unwrap_or(-1),
+            c1_connected: value_of(status, ConditionType::C1Connected),
             held: i64::from(status.held.is_some()),
             last_success: status.last_success_time.as_ref().map(|time| time.0.as_second()),
             records: status.last_published.as_ref().map(|it| it.counts.clone()).unwrap_or_default(),
@@ -77,6 +75,15 @@ impl Objects {
     }
 }
 
+fn value_of(status: &ConnectorStatus, type_: ConditionType) -> Option<i64> {
+    let condition = status.condition(type_)?;
+    Some(match condition.status.as_str() {
+        "True" => 1,
+        "False" => 0,
+        _ => -1,
+    })
+}
+
 impl Collector for Objects {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let objects = self.objects();
@@ -84,6 +91,13 @@ impl Collector for Objects {
         let mut family = encoder.encode_descriptor("resource_ready", help, None, MetricType::Gauge)?;
         for (key, object) in objects.iter() {
             ConstGauge::new(object.ready).encode(family.encode_family(&labels(key))?)?;
+        }
+        let help = "The C1Connected condition of those with spec.c1: 1 True, 0 False, -1 Unknown";
+        let mut family = encoder.encode_descriptor("c1_connected", help, None, MetricType::Gauge)?;
+        for (key, object) in objects.iter() {
+            if let Some(value) = object.c1_connected {
+                ConstGauge::new(value).encode(family.encode_family(&labels(key))?)?;
+            }
         }
         let help = "Does the removal guard hold something: 1 yes, 0 no";
         let mut family = encoder.encode_descriptor("resource_held", help, None, MetricType::Gauge)?;

@@ -47,7 +47,7 @@ impl Settings {
     }
 
     /// What to do about a CA bundle that holds no certificate.
-    pub(super) fn correct_ca_bundle(self) -> &'static str {
+    pub(crate) fn correct_ca_bundle(self) -> &'static str {
         match self {
             Self::Spec => "Put PEM certificates into what spec.caBundleRef names.",
             Self::Flags => "Put PEM certificates into the file that --ca-bundle (BATON_CA_BUNDLE) names.",
@@ -65,7 +65,7 @@ impl Settings {
     }
 
     /// What to do about an HTTP client that cannot be made.
-    pub(super) fn correct_proxy(self) -> &'static str {
+    pub(crate) fn correct_proxy(self) -> &'static str {
         match self {
             Self::Spec => "Check the proxy settings of the operator.",
             Self::Flags => "Check HTTPS_PROXY and NO_PROXY.",

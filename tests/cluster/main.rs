@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod baton;
+mod c1;
 mod failures;
 mod held;
 mod operator;

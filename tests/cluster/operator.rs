@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, mpsc};
+use std::thread;
 use std::time::Duration;
 
+use connector_simulator::{C1, C1Config, C1Simulator};
 use testbed::{ControlPlane, Managed, probe};
 use tokio::sync::OnceCell;
 
@@ -24,6 +27,11 @@ impl Operator {
     /// Starts it with `folder` for everything it writes, and waits until it is ready. It logs all that it can: what
     /// must not stand in a log must not stand in this one.
     pub(crate) async fn start(control_plane: &ControlPlane, folder: &Path) -> Self {
+        Self::start_with(control_plane, folder, &[]).await
+    }
+
+    /// The same with more flags.
+    pub(crate) async fn start_with(control_plane: &ControlPlane, folder: &Path, flags: &[String]) -> Self {
         let kubeconfig = control_plane.kubeconfig_for_service_account(NAMESPACE, ACCOUNT).await.unwrap();
         let (serving, snapshots_served) = (probe::free_address().unwrap(), probe::free_address().unwrap());
         let flag = |name: &str, value: &dyn std::fmt::Display| format!("--{name}={value}");
@@ -40,7 +48,8 @@ impl Operator {
                 .arg(flag("scratch-dir", &path("scratch")))
                 .arg(flag("listen", &serving))
                 .arg(flag("snapshot-listen", &snapshots_served))
-                .arg("--min-interval=1s");
+                .arg("--min-interval=1s")
+                .args(flags);
         })
         .unwrap();
         process.wait_until("ready", SOON, || probe::answers_ok(serving, "/readyz")).await.unwrap();
@@ -97,7 +106,26 @@ pub(crate) async fn shared_operator() -> &'static Operator {
     let control_plane = shared_control_plane().await;
     // In a folder that goes with the control plane.
     let folder = control_plane.logs().join("operator");
-    SHARED.get_or_init(async || Operator::start(control_plane, &folder).await).await
+    let c1 = [format!("--c1-api-host={}", shared_c1().host())];
+    SHARED.get_or_init(async || Operator::start_with(control_plane, &folder, &c1).await).await
+}
+
+/// The C1 that the shared operator knows. It outlives the test that comes first, so it has a runtime of its own.
+pub(crate) fn shared_c1() -> &'static C1 {
+    static SHARED: LazyLock<C1> = LazyLock::new(|| {
+        let (sender, started) = mpsc::channel();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async {
+                let config = C1Config { next_heartbeat: Duration::from_secs(1), ..C1Config::default() };
+                let simulator = C1Simulator::start(config).await.unwrap();
+                sender.send(C1::clone(&simulator)).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        started.recv().unwrap()
+    });
+    &SHARED
 }
 
 /// Makes the operator's kinds and rights known.

@@ -7,8 +7,9 @@ use connector_operator::api::{
     ACCEPT_REMOVALS, ConditionType, ConnectorObject, ConnectorStatus, Phase, REQUESTED_AT,
 };
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt};
@@ -97,10 +98,15 @@ impl<'a> Place<'a> {
         .await
     }
 
-    /// Creates a Secret.
+    /// Creates a Secret with one key.
     pub(crate) async fn put_secret(&self, name: &str, key: &str, value: &str) {
+        self.put_secret_of(name, &json!({ key: value })).await;
+    }
+
+    /// Creates a Secret with these keys.
+    pub(crate) async fn put_secret_of(&self, name: &str, content: &Value) {
         let secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "stringData": { key: value },
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "stringData": content,
         });
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
         let secret: Secret = serde_json::from_value(secret).unwrap();
@@ -109,9 +115,25 @@ impl<'a> Place<'a> {
 
     /// Changes one key of a Secret that is there.
     pub(crate) async fn correct_secret(&self, name: &str, key: &str, value: &str) {
+        self.correct_secret_of(name, &json!({ key: value })).await;
+    }
+
+    /// Changes these keys of a Secret that is there, at once.
+    pub(crate) async fn correct_secret_of(&self, name: &str, content: &Value) {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let patch = json!({ "stringData": { key: value } });
+        let patch = json!({ "stringData": content });
         api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    }
+
+    /// Creates a ConfigMap with one key.
+    pub(crate) async fn put_config_map(&self, name: &str, key: &str, value: &str) {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+        let config_map = ConfigMap {
+            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+            data: Some([(key.to_owned(), value.to_owned())].into()),
+            ..ConfigMap::default()
+        };
+        api.create(&Default::default(), &config_map).await.unwrap();
     }
 
     pub(crate) async fn delete_secret(&self, name: &str) {
@@ -259,7 +281,8 @@ pub(crate) fn shown(status: &ConnectorStatus) -> String {
     format!("{phase}:{}", conditions.collect::<String>())
 }
 
-fn shown_condition(status: &ConnectorStatus, type_: ConditionType) -> Option<String> {
+/// Status and reason of a condition.
+pub(crate) fn shown_condition(status: &ConnectorStatus, type_: ConditionType) -> Option<String> {
     let condition = status.condition(type_)?;
     Some(format!("{}/{}", condition.status, condition.reason))
 }

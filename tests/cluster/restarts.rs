@@ -11,7 +11,7 @@ use crate::operator::{Operator, SOON, files_in, prepare};
 use crate::place::{Place, is_connected};
 use crate::upstream::{PLANETSCALE_SECRET, SCALR_SECRET, planetscale_spec, scalr_spec};
 
-async fn own_control_plane() -> ControlPlane {
+pub(crate) async fn own_control_plane() -> ControlPlane {
     let control_plane = ControlPlane::start().await.unwrap();
     prepare(&control_plane).await;
     control_plane

@@ -24,10 +24,16 @@ pub(crate) struct Receiver {
 impl Receiver {
     /// Starts one that hands out these tasks.
     pub(crate) async fn start(tasks: &str) -> Self {
+        Self::start_with(tasks, &[]).await
+    }
+
+    /// The same, with further flags.
+    pub(crate) async fn start_with(tasks: &str, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("transcript");
         let mut process = Managed::spawn("interop receive", programs::interop(), &log, |command| {
-            command.args(["receive", "--tasks", tasks, "--timeout", "80s", "--dir"]).arg(folder.path());
+            command.args(["receive", "--tasks", tasks, "--timeout", "80s"]).args(flags);
+            command.arg("--dir").arg(folder.path());
         })
         .unwrap();
         let address = folder.path().join("address");
@@ -60,7 +66,7 @@ impl Receiver {
 }
 
 /// The lines of the transcript about a kind of task, by one method.
-fn about<'a>(lines: &'a [Value], method: &str, task: &str) -> Vec<&'a Value> {
+pub(crate) fn about<'a>(lines: &'a [Value], method: &str, task: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line["method"] == method && line["task"] == task).collect()
 }
 

@@ -63,6 +63,7 @@ impl Operator {
             client.clone(),
             HostPolicy::default().with_loopback(true),
             None,
+            metrics.clone(),
             CancellationToken::new(),
         );
         let context = Context::new(Shared {

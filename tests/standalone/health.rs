@@ -3,12 +3,8 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use super::place::{CANARY, Place, scalr, signal, stderr};
-
-/// A port that was free a moment ago.
-fn free_port() -> String {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port().to_string()
-}
+use super::place::{CANARY, Place, free_port, scalr, signal, stderr};
+use super::service::Stage;
 
 #[tokio::test]
 async fn a_running_connector_says_how_it_is_and_asks_upstream_only_once_for_many_probes() {
@@ -35,19 +31,15 @@ async fn a_running_connector_says_how_it_is_and_asks_upstream_only_once_for_many
 
 #[tokio::test]
 async fn a_refused_credential_is_unhealthy_and_says_why_without_it() {
-    let scalr = scalr().await;
-    let port = free_port();
-    // The reading waits for an answer; by the time that somebody asks for health, the token is refused.
-    scalr.set_latency(Duration::from_secs(3));
-    let place = Place::of_scalr(&scalr);
-    let child = place.start(&["--health-check", "--health-check-port", &port]);
-    let asked = ["health-check", "--health-check-port", &port, "--timeout", "20"];
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while scalr.stats().in_flight == 0 {
-        assert!(Instant::now() < deadline, "it never begins");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let (stage, scalr, port) = (Stage::set().await, scalr().await, free_port());
+    let place = stage.scalr(&scalr).with("BATON_HEALTH_CHECK_PORT", &port);
     scalr.set_token("another").unwrap();
+    let child = place.start(&["--health-check"]);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while place.run(&["health-check", "--endpoint", "live"]).await.status.code() != Some(0) {
+        assert!(Instant::now() < deadline, "it never answers");
+    }
+    let asked = ["health-check", "--timeout", "20"];
     let output = place.run(&asked).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = stderr(&output);

@@ -1,5 +1,6 @@
 //! A folder to run the commands in, with no variables but those that are named.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
@@ -20,6 +21,11 @@ pub struct Place {
     connector: &'static str,
     variables: Vec<(String, String)>,
     workdir: Option<PathBuf>,
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> String {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port().to_string()
 }
 
 pub async fn scalr() -> ScalrSimulator {

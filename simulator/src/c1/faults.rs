@@ -45,6 +45,8 @@ faults! {
     "finish-unavailable" FinishUnavailable,
     /// Hello is answered with PermissionDenied.
     "hello-refused" HelloRefused,
+    /// Polls are answered with PermissionDenied.
+    "poll-refused" PollRefused,
     /// Calls are never answered.
     "hang" Hang,
     /// Polls are told to come again at once.

@@ -64,6 +64,9 @@ fn next_poll(call: &Call) -> Duration {
 /// What a poll is given, and how that reads.
 async fn handed_out(call: &Call, known: &[String], most: usize) -> Result<(Vec<Task>, String), Status> {
     let state = &call.state;
+    if state.faults.strike(C1Fault::PollRefused) {
+        return Err(Status::permission_denied("refused on purpose"));
+    }
     if state.faults.strike(C1Fault::SlowPoll) {
         tokio::time::sleep(state.config.slow_poll).await;
     }

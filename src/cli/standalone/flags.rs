@@ -54,8 +54,7 @@ pub(super) struct C1Flags {
         value_parser = clap::value_parser!(u8).range(1..=100)
     )]
     pub(super) task_concurrency: u8,
-    /// Read nothing: without a client id the command ends at once, and with one C1's tasks to sync are answered
-    /// without reading.
+    /// Read nothing: without a client id the command ends at once, and with one C1's tasks to sync are refused.
     #[arg(long, env = "BATON_SKIP_FULL_SYNC")]
     pub(super) skip_full_sync: bool,
 }
@@ -97,7 +96,7 @@ pub(super) struct FileFlags {
 #[command(next_help_heading = "What is written")]
 pub(super) struct WantedFlags {
     /// Only resources of these types, separated by commas. All where it is not given. Everything is read and compared
-    /// all the same.
+    /// all the same. Where a task of C1 names types, it is those.
     #[arg(long, env = "BATON_SYNC_RESOURCE_TYPES", value_name = "TYPES")]
     sync_resource_types: Vec<String>,
     /// No grants.

@@ -6,6 +6,7 @@
 mod config;
 mod connectors;
 mod flags;
+mod folder;
 mod foreign;
 mod health_check;
 mod logs;
@@ -42,14 +43,19 @@ Without a client id it reads once, writes --file and exits:
    4  it took too long
    5  the account or organization does not exist, or the credential does not reach it
    7  the credential may not read what is needed
-   9  the upstream shows what cannot be right, such as an account without users, or no credential may
-      be sent to that host
+   9  the upstream shows what cannot be right, such as an account without users; or the host
+      is one that no credential is sent to
   10  the listings changed while they were read: run it again
   12  this connector does not do what was asked for
   13  the file could not be written
   14  the upstream cannot be reached, or does not answer as it should: run it again
   16  the upstream refused the credential
-Unless it exits with 0, an older file stays as it was.";
+Unless it exits with 0, an older file stays as it was.
+
+With a client id it stays; what goes wrong in a reading is told to C1 and ends nothing. It exits:
+   0  when it was stopped: C1 is told that tasks in hand were called off
+   2, 3, 12  as above
+  16  when C1 refuses the client id or secret; other codes are what C1 answers to its greeting";
 
 /// One connector by itself.
 #[derive(Debug, Args)]

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tempfile::TempDir;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -15,11 +14,13 @@ use crate::c1::{
     self, About, Asset, C1Error, Channels, Credentials, Ended, Pace, Reader, Refused, SyncTask, View, Work,
 };
 use crate::kinds::Kind;
-use crate::network::{AddressError, HostPolicy};
+use crate::network::HostPolicy;
 use crate::server::Health;
 use crate::snapshot::Selection;
-use crate::sync::{OneFile, Plan, called_off, deliver, run};
+use crate::sync::{OneFile, Plan, ProgressLog, Settings, called_off, deliver, run};
 
+use super::connectors::variable;
+use super::folder::Folder;
 use super::one_shot::AT_MOST;
 use super::open::Open;
 use super::problem::Problem;
@@ -53,7 +54,7 @@ pub(super) async fn serve<K: Kind>(service: Service<K>) -> Result<ExitCode, Prob
     let Service { name, open, c1, selection, skip_full_sync, scratch, health, stop } = service;
     let at_once = usize::from(c1.task_concurrency);
     let client = client(c1)?;
-    let folder = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(&scratch);
+    let folder = Folder::new(name, &scratch);
     let folder = folder.map_err(|error| Problem::usage(format!("{}: {error}", scratch.display())))?;
     let (view, seen) = watch::channel(View::default());
     if let Some(health) = health {
@@ -69,7 +70,10 @@ pub(super) async fn serve<K: Kind>(service: Service<K>) -> Result<ExitCode, Prob
         ends_when_refused: true,
     };
     match c1::work(work, stop).await {
-        Ended::Stopped => Ok(ExitCode::SUCCESS),
+        Ended::Stopped => {
+            tracing::info!("Stopped");
+            Ok(ExitCode::SUCCESS)
+        }
         Ended::Refused(error) => Err(refused(&error)),
     }
 }
@@ -77,27 +81,38 @@ pub(super) async fn serve<K: Kind>(service: Service<K>) -> Result<ExitCode, Prob
 /// C1's service, at the host that the person names, or that the client id does, and no other.
 fn client(settings: C1Settings) -> Result<c1::Service, Problem> {
     let credentials = Credentials::new(&settings.client_id, &settings.client_secret).map_err(|error| {
-        Problem::of(
-            Code::InvalidArgument,
-            format!("{error}; set BATON_CLIENT_ID and BATON_CLIENT_SECRET to what C1 gives"),
-        )
+        let variable = variable(&error.what.replace(' ', "-"));
+        malformed(&variable, &format!("{error}; set it to what C1 showed where the connector was set up"))
     })?;
     let authority = settings.api_host.as_deref().unwrap_or_else(|| credentials.id().authority());
-    let url = format!("https://{authority}");
-    let origin =
-        Url::parse(&url).map_err(|_| C1Error::from(AddressError::Invalid { url, problem: "is not a URL" }));
-    let hosts = origin.and_then(|origin| HostPolicy::of_origin(&origin).map_err(C1Error::from));
-    let channels = Channels::new(hosts.map_err(|error| refused(&error))?);
+    let origin = origin(authority).ok_or_else(|| {
+        malformed("BATON_C1_API_HOST", "it is no host; set it to <host> or <host>:<port>, without https://")
+    })?;
+    let hosts = HostPolicy::of_origin(&origin).map_err(|error| refused(&error.into()))?;
     let (api_host, ca_bundle) = (settings.api_host.as_deref(), settings.ca_bundle.as_deref());
-    c1::Service::new(&channels, credentials, api_host, ca_bundle, &settings.host_id)
+    c1::Service::new(&Channels::new(hosts), credentials, api_host, ca_bundle, &settings.host_id)
         .map_err(|error| refused(&error))
 }
 
+/// The origin of `<host>[:<port>]`, where it is nothing else.
+fn origin(authority: &str) -> Option<Url> {
+    let origin = Url::parse(&format!("https://{authority}")).ok()?;
+    let is_all = !authority.contains(['/', '@', '?', '#', '\\']) && origin.host_str().is_some();
+    is_all.then_some(origin)
+}
+
+fn malformed(variable: &str, problem: &str) -> Problem {
+    Problem::of(Code::InvalidArgument, format!("{variable}: {problem}"))
+}
+
 fn refused(error: &C1Error) -> Problem {
-    Problem::of(
-        error.code(),
-        format!("{error}. Check BATON_CLIENT_ID and BATON_CLIENT_SECRET, and the connector in C1."),
-    )
+    let remedy = match error {
+        C1Error::Address(_) => "Correct the host in BATON_CLIENT_ID or BATON_C1_API_HOST.",
+        C1Error::CaBundle(_) => Settings::Flags.correct_ca_bundle(),
+        C1Error::Client(_) => Settings::Flags.correct_proxy(),
+        _ => "Check BATON_CLIENT_ID and BATON_CLIENT_SECRET, and the connector in C1.",
+    };
+    Problem::of(error.code(), format!("{}. {remedy}", error.to_string().trim_end_matches('.')))
 }
 
 async fn tell_when_ready(health: Arc<Health>, mut view: watch::Receiver<View>) {
@@ -116,7 +131,7 @@ struct Reading<K> {
     open: Arc<Open<K>>,
     selection: Selection,
     skip_full_sync: bool,
-    folder: TempDir,
+    folder: Folder,
     turn: Mutex<()>,
 }
 
@@ -153,9 +168,11 @@ impl<K: Kind> Reader for Reading<K> {
         let _cancelled_when_dropped = cancel.clone().drop_guard();
         let destination = Arc::new(OneFile::new(last.clone(), folder.clone()));
         let plan = Plan::once(AT_MOST, folder.clone());
-        let Some(outcome) = run(plan, self.open.as_ref(), destination, |_| {}, cancel).await else {
-            return Err(called_off());
-        };
+        let log = ProgressLog::default();
+        let told = |progress| log.follow(progress);
+        let outcome = run(plan, self.open.as_ref(), destination, told, cancel).await;
+        drop(log);
+        let Some(outcome) = outcome else { return Err(called_off()) };
         let wanted = self.wanted(task);
         let delivering = move || deliver(&outcome, &wanted, &last, Path::new(&folder));
         tokio::task::spawn_blocking(delivering).await.unwrap_or_else(|_| Err(called_off()))

@@ -45,11 +45,63 @@ pub(super) struct Claims {
 struct State {
     /// Kinds whose objects are not all known yet.
     unlisted: HashSet<&'static str>,
-    /// Those who have not said yet which client id they have, if any.
+    /// Everybody who is to deliver, and what they have said.
+    known: HashMap<ObjectKey, (Age, Said)>,
+    /// Those of them who have not said it.
     undecided: BTreeSet<Age>,
-    /// Those who have.
-    decided: BTreeSet<Age>,
     claims: HashMap<ClientId, BTreeSet<Age>>,
+}
+
+/// What a connector has said of its client id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Said {
+    NotYet,
+    Nothing,
+    Has(ClientId),
+}
+
+impl State {
+    /// What was said before no longer counts. Returns whether that changes anything.
+    fn says(&mut self, age: &Age, said: Said) -> bool {
+        let before = self.known.insert(age.key.clone(), (age.clone(), said.clone()));
+        if before.as_ref().is_some_and(|(_, before)| *before == said) {
+            return false;
+        }
+        if let Some((age, said)) = before {
+            self.takes_back(&age, &said);
+        }
+        match said {
+            Said::NotYet => drop(self.undecided.insert(age.clone())),
+            Said::Nothing => {}
+            Said::Has(client) => drop(self.claims.entry(client).or_default().insert(age.clone())),
+        }
+        true
+    }
+
+    fn forgets(&mut self, key: &ObjectKey) -> bool {
+        let Some((age, said)) = self.known.remove(key) else { return false };
+        self.takes_back(&age, &said);
+        true
+    }
+
+    fn takes_back(&mut self, age: &Age, said: &Said) {
+        match said {
+            Said::NotYet => drop(self.undecided.remove(age)),
+            Said::Nothing => {}
+            Said::Has(client) => {
+                if let Some(claimants) = self.claims.get_mut(client) {
+                    claimants.remove(age);
+                    if claimants.is_empty() {
+                        self.claims.remove(client);
+                    }
+                }
+            }
+        }
+    }
+
+    fn has_said_nothing(&self, key: &ObjectKey) -> bool {
+        self.known.get(key).is_none_or(|(_, said)| *said == Said::NotYet)
+    }
 }
 
 impl Default for Claims {
@@ -66,50 +118,34 @@ impl Claims {
 
     /// All objects of this kind are known.
     pub(super) fn listed(&self, kind: &'static str) {
-        self.state().unlisted.remove(kind);
-        self.changed();
+        self.told_if(|state| state.unlisted.remove(kind));
     }
 
     /// A connector is to deliver to C1, and will say with which client id.
     pub(super) fn expect(&self, age: &Age) {
-        let mut state = self.state();
-        if !state.decided.contains(age) {
-            state.undecided.insert(age.clone());
-        }
+        self.told_if(|state| !state.known.contains_key(&age.key) && state.says(age, Said::NotYet));
     }
 
     /// A connector has this client id, or none that is good for anything.
     pub(super) fn claim(&self, age: &Age, client: Option<&ClientId>) {
-        {
-            let mut state = self.state();
-            state.undecided.remove(age);
-            state.decided.insert(age.clone());
-            let same = |claimed: &ClientId| client == Some(claimed);
-            state.claims.retain(|claimed, claimants| {
-                if !same(claimed) {
-                    claimants.remove(age);
-                }
-                !claimants.is_empty()
-            });
-            if let Some(client) = client {
-                state.claims.entry(client.clone()).or_default().insert(age.clone());
-            }
-        }
-        self.changed();
+        let said = client.map_or(Said::Nothing, |client| Said::Has(client.clone()));
+        self.told_if(|state| state.says(age, said));
+    }
+
+    /// It cannot be found out which client id a connector has. One that it had it keeps; but if it has said nothing
+    /// yet, nobody waits for it any longer.
+    pub(super) fn waive(&self, age: &Age) {
+        self.told_if(|state| state.has_said_nothing(&age.key) && state.says(age, Said::Nothing));
     }
 
     /// A connector no longer delivers to C1.
     pub(super) fn release(&self, key: &ObjectKey) {
-        {
-            let mut state = self.state();
-            state.undecided.retain(|age| age.key != *key);
-            state.decided.retain(|age| age.key != *key);
-            state.claims.retain(|_, claimants| {
-                claimants.retain(|age| age.key != *key);
-                !claimants.is_empty()
-            });
-        }
-        self.changed();
+        self.told_if(|state| state.forgets(key));
+    }
+
+    /// Those who are to deliver, of this kind.
+    pub(super) fn all_of(&self, kind: &str) -> Vec<ObjectKey> {
+        self.state().known.keys().filter(|key| key.kind == kind).cloned().collect()
     }
 
     /// May it come with this client id, which it has claimed?
@@ -129,8 +165,12 @@ impl Claims {
         self.changes.subscribe()
     }
 
-    fn changed(&self) {
-        self.changes.send_replace(());
+    /// Everybody looks again if this changes anything.
+    fn told_if(&self, changes: impl FnOnce(&mut State) -> bool) {
+        let changed = changes(&mut self.state());
+        if changed {
+            self.changes.send_replace(());
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -182,6 +222,35 @@ mod tests {
         assert_eq!(claims.of(&age(2), &shared), Claim::Open);
         claims.claim(&age(1), None);
         assert_eq!(claims.of(&age(2), &shared), Claim::Granted, "a younger one does not matter");
+    }
+
+    #[test]
+    fn whose_credentials_cannot_be_read_keeps_what_it_has_and_does_not_keep_others_waiting() {
+        let (claims, shared) = (Claims::default(), client("shared"));
+        claims.claim(&age(2), Some(&shared));
+        claims.expect(&age(1));
+        assert_eq!(claims.of(&age(2), &shared), Claim::Open);
+        claims.waive(&age(1));
+        assert_eq!(claims.of(&age(2), &shared), Claim::Granted);
+        claims.claim(&age(1), Some(&shared));
+        claims.waive(&age(1));
+        assert_eq!(claims.of(&age(2), &shared), Claim::TakenBy(age(1).key));
+    }
+
+    #[test]
+    fn only_what_changes_something_is_told() {
+        let (claims, shared) = (Claims::default(), client("shared"));
+        claims.claim(&age(1), Some(&shared));
+        let mut changes = claims.changes();
+        changes.mark_unchanged();
+        claims.expect(&age(1));
+        claims.claim(&age(1), Some(&shared));
+        claims.release(&age(2).key);
+        assert!(!changes.has_changed().unwrap());
+        claims.release(&age(1).key);
+        assert!(changes.has_changed().unwrap());
+        let state = claims.state();
+        assert!(state.known.is_empty() && state.undecided.is_empty() && state.claims.is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Delivering to C1: for each object with `spec.c1` a worker that follows the object, and what its status says of it.
 
 mod claims;
+mod counting;
 mod requests;
 mod told;
 mod worker;
@@ -12,9 +13,11 @@ use kube::Client;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::c1::{About, Channels, View};
 use crate::network::HostPolicy;
+use crate::server::Metrics;
 use crate::sync::ObjectKey;
 
 use super::decide::{SecretVersion, has_changed};
@@ -25,16 +28,25 @@ pub(super) use told::{Told, without};
 pub(super) use worker::{Standing, Terms};
 
 use claims::Claims;
+use counting::Counted;
 use worker::{Office, Worker};
 
 /// All work for C1.
 #[derive(Clone)]
 pub struct Deliveries {
     office: Arc<Office>,
-    desks: Arc<Mutex<HashMap<ObjectKey, Desk>>>,
+    desks: Arc<Mutex<Desks>>,
+    metrics: Metrics,
     wake: Arc<Mutex<HashMap<&'static str, mpsc::UnboundedSender<ObjectKey>>>>,
     workers: TaskTracker,
     stop: CancellationToken,
+}
+
+#[derive(Default)]
+struct Desks {
+    seated: HashMap<ObjectKey, Desk>,
+    /// Workers that were sent away and still give back what they have in hand. Each token ends with its worker.
+    leaving: HashMap<ObjectKey, CancellationToken>,
 }
 
 /// Where one object's worker sits.
@@ -48,10 +60,23 @@ struct Desk {
     ended: CancellationToken,
 }
 
+/// Who worked for an object before.
+struct Former {
+    ended: CancellationToken,
+    /// What it did last is told by its successor.
+    view: Option<watch::Receiver<View>>,
+}
+
 impl Deliveries {
     /// Deliveries to the hosts that `hosts` allows, until `stop`; to `api_host` instead of the host that a client id
     /// names, where it is given.
-    pub fn new(client: Client, hosts: HostPolicy, api_host: Option<String>, stop: CancellationToken) -> Self {
+    pub fn new(
+        client: Client,
+        hosts: HostPolicy,
+        api_host: Option<String>,
+        metrics: Metrics,
+        stop: CancellationToken,
+    ) -> Self {
         let office = Office {
             client,
             channels: Channels::new(hosts),
@@ -62,6 +87,7 @@ impl Deliveries {
         Self {
             office: Arc::new(office),
             desks: Arc::default(),
+            metrics,
             wake: Arc::default(),
             workers: TaskTracker::new(),
             stop,
@@ -106,22 +132,22 @@ impl Deliveries {
     /// another Secret is replaced.
     pub(super) fn follow(&self, age: &Age, about: About, terms: Terms, secret: SecretVersion<'_>) {
         let mut desks = self.desks();
-        let former = match desks.get(&age.key) {
+        let former = match desks.seated.get(&age.key) {
             Some(desk) if desk.terms == terms && !has_changed(desk.used.borrow().as_deref(), secret) => {
                 return;
             }
             Some(desk) => {
                 desk.stop.cancel();
-                Some(desk.ended.clone())
+                Some(Former { ended: desk.ended.clone(), view: Some(desk.view.clone()) })
             }
-            None => None,
+            None => desks.leaving.get(&age.key).map(|ended| Former { ended: ended.clone(), view: None }),
         };
         let known = match secret {
             SecretVersion::Present(version) => Some(version.to_owned()),
             SecretVersion::Unknown | SecretVersion::Gone(_) => None,
         };
         let desk = self.seat(age, about, terms, known, former);
-        desks.insert(age.key.clone(), desk);
+        desks.seated.insert(age.key.clone(), desk);
     }
 
     /// The worker begins when the former one has given back what it had in hand.
@@ -131,9 +157,10 @@ impl Deliveries {
         about: About,
         terms: Terms,
         known: Option<String>,
-        former: Option<CancellationToken>,
+        former: Option<Former>,
     ) -> Desk {
-        let (standing, stands) = watch::channel(Standing::Starting);
+        let first = if terms.silent { Standing::Silent } else { Standing::Starting };
+        let (standing, stands) = watch::channel(first);
         let (using, used) = watch::channel(known.clone());
         let (view, seen) = watch::channel(View::default());
         let (stop, ended) = (self.stop.child_token(), CancellationToken::new());
@@ -150,41 +177,71 @@ impl Deliveries {
             wake: wake.clone(),
         };
         let (stopping, ends) = (stop.clone(), ended.clone().drop_guard());
-        let looking = looks_again(age.key.clone(), seen.clone(), wake);
-        self.workers.spawn(async move {
+        let mut looking =
+            Looking { key: age.key.clone(), view: seen.clone(), wake, counted: Counted::default() };
+        let metrics = self.metrics.clone();
+        let span = tracing::info_span!(
+            parent: None, "c1", kind = age.key.kind, namespace = age.key.namespace, name = age.key.name
+        );
+        let working = async move {
             let _ends = ends;
             if let Some(former) = former {
-                former.cancelled().await;
+                former.ended.cancelled().await;
+                worker.follows(former.view.as_ref().map(|view| view.borrow().clone()));
             }
             tokio::select! {
                 () = worker.work(stopping) => {}
-                () = looking => {}
+                () = looking.look(&metrics) => {}
             }
-        });
+            looking.count(&metrics);
+        };
+        self.workers.spawn(working.instrument(span));
         Desk { terms, used, standing: stands, view: seen, stop, ended }
     }
 
     /// How it stands with the object's work; `None` where it has none.
     pub(super) fn told(&self, key: &ObjectKey) -> Option<Told> {
         let desks = self.desks();
-        let desk = desks.get(key)?;
+        let desk = desks.seated.get(key)?;
         Some(Told { standing: desk.standing.borrow().clone(), view: desk.view.borrow().clone() })
     }
 
-    /// The object is gone, or no longer delivers: what is in hand is given back.
+    /// The object is gone, or no longer delivers: what is in hand is given back. Its client id is free only then, lest
+    /// two speak for it at once.
     pub(super) fn forget(&self, key: &ObjectKey) {
-        if let Some(desk) = self.desks().remove(key) {
+        let mut desks = self.desks();
+        if let Some(desk) = desks.seated.remove(key) {
             desk.stop.cancel();
+            desks.leaving.insert(key.clone(), desk.ended.clone());
+            let (all, key) = (self.clone(), key.clone());
+            self.workers.spawn(async move {
+                desk.ended.cancelled().await;
+                all.left(&key);
+            });
+        } else if !desks.leaving.contains_key(key) {
+            self.clear(key);
         }
+    }
+
+    /// The worker of an object that was forgotten has ended.
+    fn left(&self, key: &ObjectKey) {
+        let mut desks = self.desks();
+        desks.leaving.remove(key);
+        if !desks.seated.contains_key(key) {
+            self.clear(key);
+        }
+    }
+
+    fn clear(&self, key: &ObjectKey) {
         self.office.requests.forget(key);
         self.office.claims.release(key);
     }
 
     /// Forgets every object of `kind` that `keep` does not know.
     pub(super) fn retain(&self, kind: &str, keep: impl Fn(&ObjectKey) -> bool) {
-        let gone: Vec<ObjectKey> =
-            self.desks().keys().filter(|key| key.kind == kind && !keep(key)).cloned().collect();
-        gone.iter().for_each(|key| self.forget(key));
+        // Also those that were seen and have no worker yet: others wait for their word.
+        let known = self.office.claims.all_of(kind);
+        known.iter().filter(|key| !keep(key)).for_each(|key| self.forget(key));
     }
 
     fn wake_of(&self, kind: &'static str) -> mpsc::UnboundedSender<ObjectKey> {
@@ -193,21 +250,33 @@ impl Deliveries {
         senders.get(kind).cloned().unwrap_or_else(|| mpsc::unbounded_channel().0)
     }
 
-    fn desks(&self) -> MutexGuard<'_, HashMap<ObjectKey, Desk>> {
+    fn desks(&self) -> MutexGuard<'_, Desks> {
         self.desks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Has the object looked at whenever its worker's view has changed.
-async fn looks_again(
+/// Follows a worker's view.
+struct Looking {
     key: ObjectKey,
-    mut view: watch::Receiver<View>,
+    view: watch::Receiver<View>,
     wake: mpsc::UnboundedSender<ObjectKey>,
-) {
-    while view.changed().await.is_ok() {
-        if wake.send(key.clone()).is_err() {
-            break;
+    counted: Counted,
+}
+
+impl Looking {
+    /// Has the object looked at whenever its worker's view has changed, and what has happened counted.
+    async fn look(&mut self, metrics: &Metrics) {
+        while self.view.changed().await.is_ok() {
+            self.count(metrics);
+            if self.wake.send(self.key.clone()).is_err() {
+                break;
+            }
         }
+        std::future::pending::<()>().await;
     }
-    std::future::pending::<()>().await;
+
+    fn count(&mut self, metrics: &Metrics) {
+        let Self { key, view, counted, .. } = self;
+        counted.count(key.kind, &view.borrow_and_update(), metrics);
+    }
 }

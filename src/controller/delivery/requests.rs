@@ -25,6 +25,9 @@ struct OfObject {
     waiting: Vec<Request>,
     /// Those that a run has taken: asked whether anybody still waits.
     taken: Vec<Arc<oneshot::Sender<()>>>,
+    /// The run that has taken them has published, or found that it must not: it is no longer to be called off,
+    /// whether anybody still waits or not.
+    settled: bool,
 }
 
 /// Somebody waits for a fresh reading.
@@ -49,7 +52,7 @@ impl Request {
         let _ = self.answer.send(answer);
     }
 
-    fn is_wanted(&self) -> bool {
+    pub(in crate::controller) fn is_wanted(&self) -> bool {
         !self.answer.is_closed()
     }
 }
@@ -60,7 +63,10 @@ impl Requests {
         let (answer, answered) = oneshot::channel();
         let (interest, interested) = oneshot::channel();
         let request = Request { selection, answer, interest: Arc::new(interest) };
-        self.objects().entry(key.clone()).or_default().waiting.push(request);
+        let mut objects = self.objects();
+        let waiting = &mut objects.entry(key.clone()).or_default().waiting;
+        waiting.retain(Request::is_wanted);
+        waiting.push(request);
         Waiting { answer: answered, _interest: interested }
     }
 
@@ -73,7 +79,9 @@ impl Requests {
     pub(in crate::controller) fn are_wanted(&self, key: &ObjectKey) -> bool {
         let objects = self.objects();
         let Some(it) = objects.get(key) else { return false };
-        it.waiting.iter().any(Request::is_wanted) || it.taken.iter().any(|interest| !interest.is_closed())
+        it.settled
+            || it.waiting.iter().any(Request::is_wanted)
+            || it.taken.iter().any(|interest| !interest.is_closed())
     }
 
     /// A run of the object begins: it is to answer these.
@@ -81,9 +89,20 @@ impl Requests {
         let mut objects = self.objects();
         let Some(it) = objects.get_mut(key) else { return Vec::new() };
         let taken: Vec<Request> = it.waiting.drain(..).filter(Request::is_wanted).collect();
+        it.settled = false;
         it.taken.retain(|interest| !interest.is_closed());
         it.taken.extend(taken.iter().map(|request| Arc::clone(&request.interest)));
         taken
+    }
+
+    /// The run that has taken some has come to an end, which is still to be recorded.
+    pub(in crate::controller) fn settle(&self, key: &ObjectKey) {
+        self.objects().entry(key.clone()).and_modify(|it| it.settled = true);
+    }
+
+    /// The end of the run is recorded.
+    pub(in crate::controller) fn recorded(&self, key: &ObjectKey) {
+        self.objects().entry(key.clone()).and_modify(|it| it.settled = false);
     }
 
     /// The run that had taken these was called off: the next one is to answer them.
@@ -143,6 +162,29 @@ mod tests {
         assert!(!requests.are_wanted(&key()));
         requests.give_back(&key(), taken);
         assert!(!requests.are_waiting(&key()) && requests.take(&key()).is_empty());
+    }
+
+    #[test]
+    fn a_run_that_has_published_is_wanted_until_that_is_recorded() {
+        let requests = Requests::default();
+        let waiting = requests.ask(&key(), Selection::everything());
+        let taken = requests.take(&key());
+        requests.settle(&key());
+        taken.into_iter().for_each(|request| request.answer(refused()));
+        drop(waiting);
+        assert!(requests.are_wanted(&key()) && !requests.are_waiting(&key()));
+        requests.recorded(&key());
+        assert!(!requests.are_wanted(&key()));
+    }
+
+    #[test]
+    fn those_who_no_longer_wait_do_not_pile_up() {
+        let requests = Requests::default();
+        for _ in 0..3 {
+            drop(requests.ask(&key(), Selection::everything()));
+        }
+        let _waiting = requests.ask(&key(), Selection::everything());
+        assert_eq!(requests.objects()[&key()].waiting.len(), 1);
     }
 
     #[test]

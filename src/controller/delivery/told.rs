@@ -1,8 +1,9 @@
 //! What the status says of the delivery to C1: the condition `C1Connected`, the last task and the last upload, and where
 //! C1 does not get what it is to get, that the connector is not Ready.
 //!
-//! It lies over what the runs say. A connector that is Connected by its runs is Ready by them too, so whatever else a
-//! Connected one says about Ready is from here, and is taken off again before anything else looks at the status.
+//! It lies over what the runs say. By those a connector is not Ready only where the last one failed, or something is
+//! held, so whatever else says that it is not is from here, and is taken off again before anything else looks at the
+//! status.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -12,10 +13,7 @@ use crate::api::{C1Status, C1Task, C1Upload, Class, ConditionType, ConnectorStat
 use crate::c1::{LastTask, LastUpload, TaskEnd, Trouble, View};
 use crate::sync::{Failure, ObjectKey};
 
-use super::worker::{Standing, class_of};
-
-/// So many failed tries in a row are no accident.
-const TRIES: u32 = 3;
+use super::worker::{Standing, TRIES, class_of};
 
 /// How it stands with an object's work for C1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,18 +34,22 @@ struct Says {
 /// `status` as the runs alone would have it.
 pub(in crate::controller) fn without(status: &ConnectorStatus, now: Timestamp) -> ConnectorStatus {
     let mut runs = status.clone();
-    let is_of_c1 = |status: &ConnectorStatus| {
-        status.phase == Some(Phase::Connected)
-            && status.condition(ConditionType::Ready).is_some_and(|ready| ready.status == "False")
-    };
-    if is_of_c1(status) {
+    let not_ready = status.condition(ConditionType::Ready).is_some_and(|ready| ready.status == "False");
+    if not_ready && status.consecutive_failures.is_none() && status.held.is_none() {
         let counts = status.last_published.as_ref().map(|it| it.counts.clone()).unwrap_or_default();
         let message = format!("Read {}.", in_words(&counts));
         runs.set_condition(ConditionType::Ready, "True", Reason::Succeeded, &message, now);
-        runs.remove_condition(ConditionType::Reconciling);
-        runs.remove_condition(ConditionType::Stalled);
+        if !is_syncing(status) {
+            runs.remove_condition(ConditionType::Reconciling);
+            runs.remove_condition(ConditionType::Stalled);
+        }
     }
     runs
+}
+
+/// Then Reconciling is that of the run, for which somebody waits.
+fn is_syncing(status: &ConnectorStatus) -> bool {
+    status.phase == Some(Phase::Syncing)
 }
 
 impl Told {
@@ -63,9 +65,12 @@ impl Told {
         status.set_condition(ConditionType::C1Connected, says.status, says.reason, &says.message, now);
         self.remember(&mut status);
         let ready = runs.condition(ConditionType::Ready).is_some_and(|ready| ready.status == "True");
-        if let Some(class) = says.class.filter(|_| ready && runs.phase == Some(Phase::Connected)) {
+        // What is switched off lacks nothing.
+        let wants = ready && runs.phase != Some(Phase::Suspended);
+        if let Some(class) = says.class.filter(|_| wants) {
             status.set_condition(ConditionType::Ready, "False", says.reason, &says.message, now);
             let pair = match class {
+                _ if is_syncing(runs) => None,
                 Class::WaitForChange => Some(ConditionType::Stalled),
                 Class::WaitForSecret => Some(ConditionType::Reconciling),
                 Class::Retry => None,
@@ -85,7 +90,7 @@ impl Told {
             class: None,
         };
         match &self.standing {
-            Standing::Starting => unknown("C1 has not been asked yet."),
+            Standing::Starting => kept(runs).unwrap_or_else(|| unknown("C1 has not been asked yet.")),
             Standing::Silent => Says {
                 status: "False",
                 reason: Reason::Suspended,
@@ -95,17 +100,23 @@ impl Told {
             Standing::Failed(failure) => failed(failure),
             Standing::Shared(by) => shared(key, by),
             Standing::Working => match &self.view.trouble {
-                Some(trouble) if trouble.error.lasts() || trouble.failures >= TRIES => in_trouble(trouble),
-                Some(_) => kept(runs).unwrap_or_else(|| unknown("C1 has not answered yet.")),
-                None if self.view.connected => Says {
+                Some(trouble) if self.is_told(trouble) => in_trouble(trouble),
+                _ if self.view.connected => Says {
                     status: "True",
                     reason: Reason::Succeeded,
                     message: "C1 accepts the credentials, and is asked for tasks.".to_owned(),
                     class: None,
                 },
-                None => unknown("C1 has not answered yet."),
+                _ => kept(runs).unwrap_or_else(|| unknown("C1 has not answered yet.")),
             },
         }
+    }
+
+    /// One failed try is no news. Nor is it where C1 says no for the first time: it may only have forgotten that it
+    /// was greeted.
+    fn is_told(&self, trouble: &Trouble) -> bool {
+        let said_no = trouble.error.lasts() && (trouble.failures > 1 || !self.view.connected);
+        said_no || trouble.failures >= TRIES
     }
 
     fn remember(&self, status: &mut ConnectorStatus) {
@@ -157,29 +168,32 @@ fn in_trouble(trouble: &Trouble) -> Says {
     failed(&failure)
 }
 
-/// One failed try is no news.
+/// What is known from before, by another worker or before a restart, until there is something new to say. Of another
+/// generation it is not known.
 fn kept(runs: &ConnectorStatus) -> Option<Says> {
     let condition = runs.condition(ConditionType::C1Connected)?;
-    (condition.status == "True").then(|| Says {
-        status: "True",
-        reason: Reason::Succeeded,
-        message: condition.message.clone(),
-        class: None,
-    })
+    let reason = *Reason::ALL.iter().find(|reason| reason.as_str() == condition.reason)?;
+    let (status, class) = match condition.status.as_str() {
+        "True" => ("True", None),
+        "False" => ("False", Some(reason.class()?)),
+        _ => return None,
+    };
+    let known = condition.observed_generation == Some(runs.observed_generation);
+    known.then(|| Says { status, reason, message: condition.message.clone(), class })
 }
 
 fn ended_task(task: &LastTask) -> Option<C1Task> {
     let (completed, end) = task.ended.as_ref()?;
-    let (result, message) = match end {
-        TaskEnd::Succeeded => ("OK".to_owned(), None),
-        TaskEnd::Failed { code, message } => (format!("{code:?}"), Some(message.clone())),
+    let message = match end {
+        TaskEnd::Succeeded => None,
+        TaskEnd::Failed { message, .. } => Some(message.clone()),
     };
     Some(C1Task {
         id: task.id.clone(),
         r#type: task.kind.to_owned(),
         received_time: whole_seconds(task.received),
         completion_time: whole_seconds(*completed),
-        result,
+        result: end.result(),
         message,
     })
 }
@@ -197,3 +211,6 @@ fn upload(upload: &LastUpload) -> C1Upload {
 fn whole_seconds(moment: Timestamp) -> Time {
     Time(Timestamp::from_second(moment.as_second()).unwrap_or(moment))
 }
+
+#[cfg(test)]
+mod tests;

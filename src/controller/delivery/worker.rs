@@ -19,9 +19,13 @@ use super::super::inputs::{self, Namespace};
 use super::claims::{Age, Claim, Claims};
 use super::requests::Requests;
 
-/// The first wait before credentials that could not be read are read again; each further one doubles it.
+/// The first wait before credentials that are missing or wrong are read again; each further one doubles it.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
+/// The same where they could not be asked for.
+const FIRST_RETRY_OF_ASKING: Duration = Duration::from_secs(2);
 const LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
+/// So many failed tries in a row are no accident.
+pub(super) const TRIES: u32 = 3;
 /// Tasks of one object at once: one that reads, and what is answered without reading.
 const AT_ONCE: usize = 3;
 
@@ -77,6 +81,16 @@ pub(super) struct Worker {
 }
 
 impl Worker {
+    /// Knows what its predecessor did last, to the very end.
+    pub(super) fn follows(&self, former: Option<View>) {
+        if let Some(View { last_task, last_upload, .. }) = former {
+            self.view.send_modify(|view| {
+                view.last_task = last_task;
+                view.last_upload = last_upload;
+            });
+        }
+    }
+
     /// Works until `stop`.
     pub(super) async fn work(self, stop: CancellationToken) {
         let mut failures = 0_u32;
@@ -90,14 +104,25 @@ impl Worker {
                 Err(failure) => Err(failure),
             };
             let Err(failure) = done else { return };
-            self.stands(Standing::Failed(failure));
-            let wait = FIRST_RETRY.saturating_mul(1 << failures.min(8)).min(LONGEST_RETRY);
             failures = failures.saturating_add(1);
+            let wait = self.wait_after(failure, failures);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = stop.cancelled() => return,
             }
         }
+    }
+
+    /// Tells of a failure that is no accident, and says how long to wait.
+    fn wait_after(&self, failure: Failure, failures: u32) -> Duration {
+        let may_pass = class_of(&failure) == Class::Retry;
+        if !may_pass || failures >= TRIES {
+            // Whatever keeps this one from its Secret must not keep everybody younger from C1.
+            self.office.claims.waive(&self.age);
+            self.stands(Standing::Failed(failure));
+        }
+        let first = if may_pass { FIRST_RETRY_OF_ASKING } else { FIRST_RETRY };
+        first.saturating_mul(1 << failures.saturating_sub(1).min(9)).min(LONGEST_RETRY)
     }
 
     /// The credentials that the spec names, claimed, and the CA bundle.
@@ -107,8 +132,8 @@ impl Worker {
         let (seen, credentials) = inputs::c1_credentials(&namespace, &self.terms.credentials).await;
         self.used.send_replace(match seen {
             SecretSeen::Version(version) => Some(version),
-            SecretSeen::Missing => None,
-            SecretSeen::Unread => self.known.clone(),
+            // Where the watch still shows one, it is behind: only what it shows later is news.
+            SecretSeen::Missing | SecretSeen::Unread => self.known.clone(),
         });
         match credentials {
             Ok(credentials) => {
@@ -148,7 +173,7 @@ impl Worker {
         )
         .map_err(|error| unusable(&error))?;
         while !stop.is_cancelled() {
-            if !self.until(&id, stop, true).await {
+            if !self.until_granted(&id, stop).await {
                 break;
             }
             self.stands(Standing::Working);
@@ -165,7 +190,7 @@ impl Worker {
                 called_off.clone(),
             );
             let watching = async {
-                self.until(&id, stop, false).await;
+                self.until_taken(&id, stop).await;
                 called_off.cancel();
             };
             tokio::join!(work, watching);
@@ -173,18 +198,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Waits until the client id is this object's, or no longer is. False when it is stopped before.
-    async fn until(&self, id: &c1::ClientId, stop: &CancellationToken, granted: bool) -> bool {
+    /// Waits until the client id is this object's. False when it is stopped before.
+    async fn until_granted(&self, id: &c1::ClientId, stop: &CancellationToken) -> bool {
         let mut changes = self.office.claims.changes();
         loop {
-            let claim = self.office.claims.of(&self.age, id);
-            if (claim == Claim::Granted) == granted {
-                return true;
-            }
-            match claim {
+            match self.office.claims.of(&self.age, id) {
+                Claim::Granted => return true,
                 Claim::TakenBy(by) => self.stands(Standing::Shared(by)),
                 Claim::Open => self.stands(Standing::Starting),
-                Claim::Granted => {}
             }
             tokio::select! {
                 _ = changes.changed() => {}
@@ -193,7 +214,21 @@ impl Worker {
         }
     }
 
+    /// Waits until the client id is somebody else's, or until it is stopped. What an older one has not said yet is no
+    /// reason to give back what is in hand.
+    async fn until_taken(&self, id: &c1::ClientId, stop: &CancellationToken) {
+        let mut changes = self.office.claims.changes();
+        while !matches!(self.office.claims.of(&self.age, id), Claim::TakenBy(_)) {
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
     fn stands(&self, standing: Standing) {
+        // Whatever is wrong with what it does not use.
+        let standing = if self.terms.silent { Standing::Silent } else { standing };
         let changed = self.standing.send_if_modified(|present| {
             let changed = *present != standing;
             *present = standing;

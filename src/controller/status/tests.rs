@@ -20,7 +20,7 @@ fn counts(counts: &[(&str, u64)]) -> Counts {
     counts.iter().map(|(scope, count)| ((*scope).to_owned(), *count)).collect()
 }
 
-fn at(second: i64) -> Timestamp {
+pub(in crate::controller) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap()
 }
 
@@ -66,7 +66,7 @@ fn conditions(status: &ConnectorStatus) -> Vec<String> {
     status.conditions.iter().map(|it| format!("{}={}", it.type_, it.status)).collect()
 }
 
-fn connected() -> ConnectorStatus {
+pub(in crate::controller) fn connected() -> ConnectorStatus {
     let begun = begun(&ConnectorStatus::default(), &start(1, Trigger::First, 0));
     ended(&begun, &outcome(1, Trigger::First, 0, Ok(published())), &TIMING)
 }
@@ -320,7 +320,7 @@ fn what_was_published_is_remembered_for_the_next_run_also_without_scopes_or_with
 
 /// Something that happens to a connector.
 #[derive(Debug, Clone)]
-enum Step {
+pub(in crate::controller) enum Step {
     Begin { edited: bool },
     TakeLong,
     Succeed,
@@ -330,7 +330,7 @@ enum Step {
     Suspend,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(in crate::controller) fn step() -> impl Strategy<Value = Step> {
     let failures: Vec<Reason> =
         Reason::ALL.iter().copied().filter(|reason| reason.class().is_some()).collect();
     prop_oneof![
@@ -355,7 +355,12 @@ const WHYS: [Why; 6] = [
     Why::BaselineLost,
 ];
 
-fn apply(before: &ConnectorStatus, step: &Step, generation: &mut i64, second: i64) -> ConnectorStatus {
+pub(in crate::controller) fn apply(
+    before: &ConnectorStatus,
+    step: &Step,
+    generation: &mut i64,
+    second: i64,
+) -> ConnectorStatus {
     match step {
         Step::Begin { edited } => {
             *generation += i64::from(*edited);

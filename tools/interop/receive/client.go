@@ -8,28 +8,32 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// client is who may call: its credentials, and the token that it is given for them.
+// client is who may call: its credentials, and the tokens that it is given for them.
 type client struct {
-	id, secret  string
-	host        string
-	key         ed25519.PublicKey
-	accessToken string
+	id, secret string
+	host       string
+	key        ed25519.PublicKey
+	// How long a token is said to last, and how long it does.
+	said, lasts time.Duration
+
+	lock sync.Mutex
+	ends map[string]time.Time
 }
 
 const (
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-	// How long an assertion may last, and a token does.
+	// How long an assertion may last.
 	assertionLife = 2 * time.Minute
-	tokenLife     = time.Hour
 )
 
-func newClient(id string) (*client, error) {
+func newClient(id string, said, lasts time.Duration) (*client, error) {
 	_, rest, named := strings.Cut(id, "@")
 	host, _, suffixed := strings.Cut(rest, "/")
 	if !named || !suffixed {
@@ -44,7 +48,31 @@ func newClient(id string) (*client, error) {
 		return nil, err
 	}
 	secret := "secret-token:conductorone.com:v1:" + base64.RawURLEncoding.EncodeToString(key)
-	return &client{id: id, secret: secret, host: host, key: public, accessToken: rand.Text()}, nil
+	return &client{
+		id: id, secret: secret, host: host, key: public, said: said, lasts: lasts, ends: map[string]time.Time{},
+	}, nil
+}
+
+// issue makes another token.
+func (c *client) issue() string {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	token := rand.Text()
+	c.ends[token] = time.Now().Add(c.lasts)
+	return token
+}
+
+// knows says why a token is not good.
+func (c *client) knows(token string) error {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	switch ends, known := c.ends[token]; {
+	case !known:
+		return fmt.Errorf("the token is missing or wrong")
+	case time.Now().After(ends):
+		return fmt.Errorf("the token has ended")
+	}
+	return nil
 }
 
 // may says why a request for a token is not granted.

@@ -46,11 +46,11 @@ func assertion(t *testing.T, secret, id string, change func(*jwt.Claims)) string
 
 func TestOnlyAGoodAssertionIsTaken(t *testing.T) {
 	const id = "name@acme.example/pcc"
-	ours, err := newClient(id)
+	ours, err := newClient(id, time.Hour, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := newClient(id)
+	other, err := newClient(id, time.Hour, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,5 +77,23 @@ func TestOnlyAGoodAssertionIsTaken(t *testing.T) {
 		if (err == nil) != (it.broken == "") || err != nil && !strings.Contains(err.Error(), it.broken) {
 			t.Errorf("%s: %v, not %q", name, err, it.broken)
 		}
+	}
+}
+
+func TestATokenIsGoodUntilItEnds(t *testing.T) {
+	client, err := newClient("name@acme.example/pcc", time.Hour, 50*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := client.issue()
+	if err := client.knows(token); err != nil {
+		t.Error(err)
+	}
+	if err := client.knows("another"); err == nil || !strings.Contains(err.Error(), "wrong") {
+		t.Errorf("another token: %v", err)
+	}
+	time.Sleep(60 * time.Millisecond)
+	if err := client.knows(token); err == nil || !strings.Contains(err.Error(), "ended") {
+		t.Errorf("later: %v", err)
 	}
 }

@@ -20,6 +20,8 @@ type options struct {
 	clientID      string
 	resourceTypes []string
 	storageEngine string
+	tokenSaid     time.Duration
+	tokenLasts    time.Duration
 	timeout       time.Duration
 }
 
@@ -31,6 +33,8 @@ func parse(arguments []string) (options, error) {
 	flags.StringVar(&it.clientID, "client-id", "interop-test-1@localhost/pcc", "the client's id")
 	types := flags.String("resource-types", "", "the resource types that a sync is asked for; all by default")
 	flags.StringVar(&it.storageEngine, "storage-engine", "sqlite", "the storage engine that a sync is asked for")
+	flags.DurationVar(&it.tokenSaid, "token-life", time.Hour, "how long a token is said to last")
+	flags.DurationVar(&it.tokenLasts, "token-lasts", time.Hour, "how long one lasts, where that is less")
 	flags.DurationVar(&it.timeout, "timeout", time.Minute, "the longest that this may take")
 	if err := flags.Parse(arguments); err != nil {
 		return it, err
@@ -64,7 +68,7 @@ func Run(ctx context.Context, arguments []string, stdout io.Writer) error {
 	if err := os.MkdirAll(options.dir, 0o700); err != nil {
 		return err
 	}
-	client, err := newClient(options.clientID)
+	client, err := newClient(options.clientID, options.tokenSaid, min(options.tokenSaid, options.tokenLasts))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"path"
 	"strings"
 
 	baton "github.com/conductorone/baton-sdk/pb/c1/connectorapi/baton/v1"
@@ -38,17 +39,17 @@ func listen(service *service, client *client) (*server, error) {
 	}
 	calls := grpc.NewServer(
 		grpc.UnaryInterceptor(func(
-			ctx context.Context, message any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler,
+			ctx context.Context, message any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler,
 		) (any, error) {
-			if err := client.authenticate(ctx); err != nil {
+			if err := client.authenticate(ctx, info.FullMethod, service.transcript); err != nil {
 				return nil, err
 			}
 			return next(ctx, message)
 		}),
 		grpc.StreamInterceptor(func(
-			it any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler,
+			it any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler,
 		) error {
-			if err := client.authenticate(stream.Context()); err != nil {
+			if err := client.authenticate(stream.Context(), info.FullMethod, service.transcript); err != nil {
 				return err
 			}
 			return next(it, stream)
@@ -82,12 +83,19 @@ func listen(service *service, client *client) (*server, error) {
 
 func (s *server) close() { s.http.Close() }
 
-func (c *client) authenticate(ctx context.Context) error {
-	values := metadata.ValueFromIncomingContext(ctx, "authorization")
-	if len(values) != 1 || values[0] != "Bearer "+c.accessToken {
-		return status.Error(codes.Unauthenticated, "the token is missing or wrong")
+// authenticate lets in whose token is good. That one has ended breaks no rule: the client cannot know.
+func (c *client) authenticate(ctx context.Context, method string, transcript *transcript) error {
+	token := strings.Join(metadata.ValueFromIncomingContext(ctx, "authorization"), ", ")
+	token, bearer := strings.CutPrefix(token, "Bearer ")
+	err := c.knows(token)
+	if bearer && err == nil {
+		return nil
 	}
-	return nil
+	if err == nil {
+		err = fmt.Errorf("the token is no bearer's")
+	}
+	transcript.write(line{Method: path.Base(method), Refused: err.Error()})
+	return status.Error(codes.Unauthenticated, err.Error())
 }
 
 func (c *client) tokens(transcript *transcript) http.HandlerFunc {
@@ -102,7 +110,7 @@ func (c *client) tokens(transcript *transcript) http.HandlerFunc {
 		transcript.write(it)
 		out.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(out).Encode(map[string]any{
-			"access_token": c.accessToken, "token_type": "Bearer", "expires_in": int(tokenLife.Seconds()),
+			"access_token": c.issue(), "token_type": "Bearer", "expires_in": int(c.said.Seconds()),
 		})
 	}
 }

@@ -14,6 +14,8 @@ type line struct {
 	TaskID     string   `json:"taskId,omitempty"`
 	Valid      bool     `json:"valid"`
 	Violations []string `json:"violations,omitempty"`
+	// Why the call was not let in.
+	Refused string `json:"refused,omitempty"`
 	// Of the message.
 	HostID    string `json:"hostId,omitempty"`
 	UserAgent string `json:"userAgent,omitempty"`

@@ -193,6 +193,16 @@ async fn a_hello_is_refused() {
 }
 
 #[tokio::test]
+async fn a_poll_is_refused() {
+    let c1 = c1().await;
+    let connector = Connector::signed_in(&c1, 0, "host-1").await;
+    c1.switch_on(C1Fault::PollRefused, Some(1));
+    assert_eq!(code(connector.say(connector.hello()).await), Code::Ok);
+    assert_eq!(connector.poll().await.unwrap_err().code(), Code::PermissionDenied);
+    assert!(connector.poll().await.is_ok());
+}
+
+#[tokio::test]
 async fn a_call_is_never_answered_and_the_transcript_says_that_the_client_gave_up() {
     let (c1, connector, _) = at_work().await;
     c1.switch_on(C1Fault::Hang, Some(1));

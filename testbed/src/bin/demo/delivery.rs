@@ -42,7 +42,7 @@ pub(crate) async fn show(
     let given = probe::ask(control, "POST", TASKS, task).await?;
     screen.output(&given);
     let given: Value = serde_json::from_str(&given)?;
-    let id = given["id"].as_str().ok_or("the simulated C1 has given no task")?;
+    let id = given.get("id").and_then(Value::as_str).ok_or("the simulated C1 has given no task")?;
     let delivered = until_delivered(cluster, id).await?;
     screen.command(&format!("kubectl get scalr acme -n {NAMESPACE} -o jsonpath='{{.status.c1}}'"));
     screen.output(&serde_json::to_string_pretty(&delivered)?);
@@ -61,9 +61,10 @@ async fn until_delivered(cluster: &Cluster, task: &str) -> Result<Value> {
             .kubectl(&["get", "scalr", "acme", "-n", NAMESPACE, "-o", "jsonpath={.status.c1}"])
             .await?;
         let c1: Value = serde_json::from_str(&c1).unwrap_or_default();
-        if c1["lastTask"]["id"] == task {
-            return match (&c1["lastTask"]["result"], &c1["lastUpload"]["taskId"]) {
-                (result, upload) if result == "OK" && upload == task => Ok(c1),
+        let word = |path: &str| c1.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        if word("/lastTask/id") == task {
+            return match (word("/lastTask/result"), word("/lastUpload/taskId")) {
+                ("OK", upload) if upload == task => Ok(c1),
                 (result, _) => Err(format!("the task of C1 has ended with {result}: {c1}").into()),
             };
         }
