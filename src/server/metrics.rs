@@ -106,10 +106,13 @@ impl Metrics {
     /// One series of everything, so that all of it is described.
     pub(crate) fn example() -> Self {
         let metrics = Self::default();
-        let Series { syncs, sync_duration, reconcile_errors, .. } = metrics.series.as_ref();
+        let Series { syncs, sync_duration, reconcile_errors, c1_tasks, c1_uploaded, .. } =
+            metrics.series.as_ref();
         let _ = syncs.get_or_create(&OfRun { kind: "", result: String::new(), trigger: "" });
         let _ = sync_duration.get_or_create(&OfResult { kind: "", result: "" });
         let _ = reconcile_errors.get_or_create(&vec![("kind", "")]);
+        let _ = c1_tasks.get_or_create(&OfTask { kind: "", r#type: "", result: String::new() });
+        let _ = c1_uploaded.get_or_create(&vec![("kind", "")]);
         metrics
     }
 

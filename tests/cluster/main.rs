@@ -11,6 +11,7 @@ mod baton;
 mod c1;
 mod failures;
 mod held;
+mod leaders;
 mod operator;
 mod place;
 mod rbac;

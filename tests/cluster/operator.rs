@@ -43,13 +43,17 @@ impl Operator {
                 // A proxy that happens to be set would get the requests to the simulators.
                 .env_clear()
                 .env("KUBECONFIG", &kubeconfig)
-                .args(["run", "--log-level=debug", "--log-format=json", "--allow-loopback", "--leader-election=false"])
+                .args(["run", "--log-level=debug", "--log-format=json", "--allow-loopback"])
                 .arg(flag("snapshot-dir", &path("snapshots")))
                 .arg(flag("scratch-dir", &path("scratch")))
                 .arg(flag("listen", &serving))
                 .arg(flag("snapshot-listen", &snapshots_served))
                 .arg("--min-interval=1s")
                 .args(flags);
+            // In most tests it is alone, and need not wait for the Lease of one that was killed.
+            if !flags.iter().any(|flag| flag.starts_with("--leader-election")) {
+                command.arg("--leader-election=false");
+            }
         })
         .unwrap();
         process.wait_until("ready", SOON, || probe::answers_ok(serving, "/readyz")).await.unwrap();
@@ -76,6 +80,25 @@ impl Operator {
     /// Asks it to end, as Kubernetes does.
     pub(crate) async fn terminate(self) -> std::process::ExitStatus {
         self.process.terminate(Duration::from_secs(15)).await.unwrap()
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.process.pid().to_string();
+        let sent = std::process::Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap();
+        assert!(sent.success(), "{sent}");
+    }
+
+    /// Waits for it to end by itself.
+    pub(crate) async fn until_ended(mut self) -> std::process::ExitStatus {
+        let deadline = std::time::Instant::now() + SOON;
+        loop {
+            if let Some(status) = self.process.ended() {
+                return status;
+            }
+            assert!(std::time::Instant::now() < deadline, "it runs on: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
     }
 
     /// Ends it as a crash does.
