@@ -20,10 +20,10 @@ use crate::upstream::{SCALR_SECRET, scalr_spec};
 const RUN_OUT: Duration = Duration::from_secs(20);
 
 /// Two operators that share their snapshots, a connector that the first has read, and its upstream.
-struct Stage {
+struct Stage<'a> {
     first: Operator,
     second: Operator,
-    place: Place<'static>,
+    place: Place<'a>,
     scalr: ScalrSimulator,
     folder: TempDir,
 }
@@ -42,8 +42,7 @@ async fn operator(control_plane: &ControlPlane, folder: &Path, name: &str) -> Op
     Operator::start_with(control_plane, &own, &flags).await
 }
 
-async fn stage() -> Stage {
-    let control_plane: &'static ControlPlane = Box::leak(Box::new(own_control_plane().await));
+async fn stage(control_plane: &ControlPlane) -> Stage<'_> {
     let scalr = ScalrSimulator::start(ScalrConfig::default()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let first = operator(control_plane, folder.path(), "first").await;
@@ -79,7 +78,8 @@ fn published_in(folder: &Path) -> u64 {
 
 #[tokio::test]
 async fn one_reads_and_the_other_goes_on_at_once_when_it_ends() {
-    let Stage { first, second, place, scalr, folder } = stage().await;
+    let control_plane = own_control_plane().await;
+    let Stage { first, second, place, scalr, folder } = stage(&control_plane).await;
     let before =
         (place.get::<ScalrConnector>("acme").await, scalr.stats().total(), published_in(folder.path()));
     let asked = Instant::now();
@@ -99,7 +99,8 @@ async fn one_reads_and_the_other_goes_on_at_once_when_it_ends() {
 
 #[tokio::test]
 async fn a_leader_that_is_killed_in_mid_run_is_followed_when_its_lease_has_run_out() {
-    let Stage { first, second, place, scalr, .. } = stage().await;
+    let control_plane = own_control_plane().await;
+    let Stage { first, second, place, scalr, .. } = stage(&control_plane).await;
     scalr.set_latency(Duration::from_millis(500));
     let asked = scalr.stats().total();
     place.request::<ScalrConnector>("acme", "before the end").await;
@@ -122,7 +123,8 @@ async fn a_leader_that_is_killed_in_mid_run_is_followed_when_its_lease_has_run_o
 
 #[tokio::test]
 async fn a_leader_that_wakes_after_its_lease_has_run_out_writes_nothing() {
-    let Stage { first, second, place, scalr, folder } = stage().await;
+    let control_plane = own_control_plane().await;
+    let Stage { first, second, place, scalr, folder } = stage(&control_plane).await;
     // It sleeps in the middle of a run.
     scalr.set_latency(Duration::from_millis(500));
     let asked = scalr.stats().total();
