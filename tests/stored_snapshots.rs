@@ -7,6 +7,7 @@ use std::path::Path;
 use connector_operator::api::ScalrConnector;
 use connector_operator::connectors::scalr;
 use connector_operator::controller::Sweep;
+use connector_operator::leadership::Leadership;
 use connector_operator::server::serve_snapshots;
 use connector_operator::snapshot::{DirectoryStore, Latest, Owner, Receipt, SnapshotWriter, SyncId};
 use http::{Request, Response, StatusCode};
@@ -172,6 +173,7 @@ async fn only_snapshots_of_connectors_that_are_surely_gone_are_swept_and_only_af
         objects: objects.clone(),
         snapshots: store.clone(),
         retention,
+        leadership: Leadership::alone(),
     };
     let long = SignedDuration::from_hours(168);
     sweep(long).once().await.unwrap();
