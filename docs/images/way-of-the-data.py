@@ -15,6 +15,8 @@ boxes = {
     "saas": (570, 40, 190, 64, "Scalr, PlanetScale", "GET only"),
     "snapshot": (300, 250, 190, 52, "snapshot", ".c1z, published whole"),
     "baton": (570, 250, 190, 52, "baton CLI", "resources, grants, access"),
+    "c1": (570, 340, 190, 52, "C1", "asks, and gets a fresh one"),
+    "c1loop": (300, 340, 190, 52, "c1", "a task: read anew, deliver"),
 }
 arrows = [
     # from, to, label, where the label stands (x, y)
@@ -28,6 +30,9 @@ arrows = [
     ((665, 150), (665, 104), "pages", (673, 131)),
     ((395, 202), (395, 250), "only when complete", (403, 230)),
     ((490, 276), (570, 276), "open", (517, 268)),
+    ((395, 302), (395, 340), "for the task", (403, 325)),
+    ((570, 356), (490, 356), "tasks", (517, 350)),
+    ((490, 376), (570, 376), "upload", (513, 391)),
 ]
 
 
@@ -40,11 +45,11 @@ def text(x, y, words, size, colour, weight="400", anchor="start"):
 
 def main():
     out = [
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 330" width="780" height="330" '
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 420" width="780" height="420" '
         'font-family="system-ui, sans-serif" role="img" aria-label="The way of the data">',
         '<defs><marker id="tip" markerWidth="9" markerHeight="8" refX="8" refY="4" orient="auto">'
         f'<path d="M0,0 L9,4 L0,8 z" fill="{HOT}"/></marker></defs>',
-        '<rect width="780" height="330" fill="#ffffff"/>',
+        '<rect width="780" height="420" fill="#ffffff"/>',
         text(20, 24, "Kubernetes", 13, SOFT, "600"),
         text(300, 24, "connector-operator", 13, SOFT, "600"),
         text(570, 24, "upstream", 13, SOFT, "600"),
