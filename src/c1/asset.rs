@@ -106,6 +106,11 @@ impl Asset {
         Ok(Self { file: Arc::new(file), sha256, size, sync_id: sync_id.to_owned(), _copy: None })
     }
 
+    /// The SHA-256 of the file, in lowercase hexadecimal digits.
+    pub fn digest(&self) -> String {
+        self.sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The same of a copy, which is removed afterwards.
     ///
     /// # Errors

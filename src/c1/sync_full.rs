@@ -59,7 +59,7 @@ fn uploaded(task_id: &str, asset: &Asset) -> LastUpload {
     LastUpload {
         task_id: task_id.to_owned(),
         sync_id: asset.sync_id.clone(),
-        digest: asset.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+        digest: asset.digest(),
         size: asset.size,
         time: Timestamp::now(),
     }

@@ -17,6 +17,8 @@ use api::baton_service_upload_asset_request::{Msg, UploadData, UploadEof, Upload
 
 /// Bytes in one message; C1 takes up to 1 MiB.
 const PIECE: usize = 512 << 10;
+/// C1 may take so much longer to look at a file than to take a piece of it.
+const CHECKING: u32 = 5;
 /// How often it begins.
 const TRIES: u32 = 3;
 
@@ -66,17 +68,29 @@ impl Sent {
         Arc::clone(&present)
     }
 
+    /// The present try has come to nothing: whoever calls it off before the next begins does so in time.
+    fn fail(&self) {
+        *self.present.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+    }
+
+    /// Is all of the file on its way?
+    fn has_ended(&self) -> bool {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        present.0.load(Ordering::Acquire) == ENDED
+    }
+
     fn messages(&self) -> u64 {
         self.messages.load(Ordering::Relaxed)
     }
 
-    /// Waits until nothing has been sent for so long.
+    /// Waits until nothing has been sent for so long, or for [`CHECKING`] times as long where C1 has all of it.
     async fn stalled(&self, limit: Duration) {
-        let mut before = self.messages();
+        let (mut before, mut times) = (self.messages(), 0);
         loop {
             tokio::time::sleep(limit).await;
             let now = self.messages();
-            if now == before {
+            times = if now == before { times + 1 } else { 0 };
+            if times >= if self.has_ended() { CHECKING } else { 1 } {
                 return;
             }
             before = now;
@@ -110,6 +124,7 @@ pub(super) async fn upload(
             }
         };
         let Err(error) = uploaded else { return Ok(()) };
+        sent.fail();
         if tries == TRIES || error.lasts() {
             return Err(error);
         }

@@ -43,6 +43,7 @@ pub(super) struct Campaign {
 struct Standing {
     running: JoinHandle<()>,
     written: CancellationToken,
+    lost: CancellationToken,
 }
 
 impl Election {
@@ -61,19 +62,28 @@ impl Election {
         let (candidate, leadership) = Candidate::new(leases, identity, Timing::default());
         let (stop, written) = (stop.clone(), CancellationToken::new());
         let all_written = written.clone().cancelled_owned();
+        let lost = CancellationToken::new();
+        let losing = lost.clone();
         let running = tokio::spawn(async move {
-            if candidate.run(stop.clone(), all_written).await == Ended::Lost {
-                stop.cancel();
+            // Whatever ends this ends the operator: nobody else tells it whether it leads.
+            let _ends_the_rest = stop.clone().drop_guard();
+            if candidate.run(stop, all_written).await == Ended::Lost {
+                losing.cancel();
             }
         });
-        Campaign { leadership, standing: Some(Standing { running, written }) }
+        Campaign { leadership, standing: Some(Standing { running, written, lost }) }
     }
 }
 
 impl Campaign {
+    /// Has the Lease been lost? Then there is little time before another leads.
+    pub(super) fn is_lost(&self) -> bool {
+        self.standing.as_ref().is_some_and(|standing| standing.lost.is_cancelled())
+    }
+
     /// Everything is written: the next may lead.
     pub(super) async fn end(self) {
-        let Some(Standing { running, written }) = self.standing else { return };
+        let Some(Standing { running, written, .. }) = self.standing else { return };
         written.cancel();
         if let Err(error) = running.await {
             tracing::error!(%error, "The election has failed");

@@ -30,6 +30,10 @@ use super::{Failed, runtime, signals};
 /// How long a stop may take before the program ends all the same; the chart's grace is longer.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
+/// How long it may take where another operator leads soon: less than the time from when a Lease is lost until others may
+/// take it.
+const STOP_WHEN_LOST: Duration = Duration::from_secs(3);
+
 /// The API server says something on every connection within this time: it ends watches after 290 s.
 const LONGEST_ANSWER: Duration = Duration::from_secs(300);
 
@@ -146,10 +150,12 @@ impl Run {
         };
         tracing::info!("Stopping: runs under way are cancelled, and will begin again");
         stop.cancel();
-        if tokio::time::timeout(STOP_WITHIN, running).await.is_err() {
-            tracing::warn!("Not everything ended in time; ending all the same");
+        let within = if campaign.is_lost() { STOP_WHEN_LOST } else { STOP_WITHIN };
+        match tokio::time::timeout(within, running).await {
+            Ok(()) => campaign.end().await,
+            // What is still on its way must come before another leads: the Lease runs out.
+            Err(_) => tracing::warn!("Not everything ended in time; ending all the same"),
         }
-        campaign.end().await;
         tracing::info!("Stopped");
         if asked {
             Ok(())

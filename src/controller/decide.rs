@@ -140,7 +140,7 @@ fn without_run(observed: &Observed<'_>) -> Action {
     if secret_changed(observed) {
         return Action::Start(Trigger::SecretChanged);
     }
-    if observed.c1 != Waits::No {
+    if observed.c1 == Waits::ForAnother {
         return Action::Start(Trigger::C1Task);
     }
     match &status.next_sync_time {
@@ -291,6 +291,13 @@ mod tests {
         let earlier = run(true);
         assert_eq!(decide(&Observed { run: Some(&earlier), ..asked.clone() }), Action::Record);
         assert_eq!(decide(&Observed { suspended: true, ..asked }), Action::Suspend);
+    }
+
+    #[test]
+    fn what_a_run_that_has_ended_is_still_preparing_for_c1_begins_no_other() {
+        let status = settled();
+        let preparing = Observed { c1: Waits::ForThisRun, ..observed(&status) };
+        assert_eq!(decide(&preparing), Action::Wait(at("11:00:00")));
     }
 
     #[rstest]

@@ -538,6 +538,9 @@ impl<K: Kind> Subject<'_, K> {
     }
 
     async fn tell(&self, context: &Context, news: &News) {
+        if !context.shared.leadership.holds(self.term) {
+            return;
+        }
         context.events.publish(self.object.object_ref(&()), news, self.now).await;
     }
 }

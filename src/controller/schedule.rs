@@ -15,7 +15,7 @@ const FIRST_RETRY: Duration = Duration::from_secs(30);
 const LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
 /// Runs at an interval are spread over this part of it.
 const JITTER: f64 = 0.10;
-/// A pattern that fits no moment within a year fits none that anybody means.
+/// What stands for never.
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// What the operator fills in where a spec is silent.
@@ -71,7 +71,7 @@ pub enum InvalidTiming {
         problem: String,
     },
     /// No moment fits the pattern.
-    #[error("cron {pattern:?} fits no day of the year")]
+    #[error("cron {pattern:?} fits no day of any year")]
     Never {
         /// The pattern.
         pattern: String,
@@ -111,7 +111,10 @@ impl Timing {
                 later(started, spread).max(later(ended, spread / 10))
             }
             Cadence::Cron { pattern, zone, floor } => {
-                next(pattern, zone, later(started, *floor).max(later(ended, Duration::ZERO)))
+                // From the minute in which it was due: a run begins a moment after that.
+                let minute = Timestamp::from_second(started.as_second().div_euclid(60) * 60);
+                let due = from(pattern, zone, later(minute.unwrap_or(started), *floor));
+                if due > ended { due } else { next(pattern, zone, ended) }
             }
         }
     }
@@ -165,8 +168,7 @@ impl Cadence {
         let name = schedule.and_then(|schedule| schedule.time_zone.as_deref()).unwrap_or("UTC");
         let zone = TimeZone::get(name).map_err(|_| InvalidTiming::TimeZone { name: name.to_owned() })?;
         let cron = parsed(pattern)?;
-        let now = Timestamp::now();
-        if next(&cron, &zone, now) == later(now, YEAR) {
+        if cron.find_next_occurrence(&Timestamp::now().to_zoned(zone.clone()), false).is_err() {
             return Err(InvalidTiming::Never { pattern: pattern.clone() });
         }
         Ok(Self::Cron { pattern: Box::new(cron), zone, floor: defaults.min_interval })
@@ -180,12 +182,21 @@ fn parsed(pattern: &str) -> Result<Cron, InvalidTiming> {
         .map_err(|error| InvalidTiming::Cron { pattern: pattern.to_owned(), problem: error.to_string() })
 }
 
-/// The first moment after `time` that fits, within a year. What a clock that is put forward leaves out is made up for
-/// after the gap; what one that is put back has twice is once.
+/// The first moment after `time` that fits. What a clock that is put forward leaves out is made up for after the gap; what
+/// one that is put back has twice is once.
 fn next(pattern: &Cron, zone: &TimeZone, time: Timestamp) -> Timestamp {
-    let limit = later(time, YEAR);
-    let found = pattern.find_next_occurrence(&time.to_zoned(zone.clone()), false);
-    found.map_or(limit, |found| found.timestamp().min(limit))
+    found(pattern, zone, time, false)
+}
+
+/// The same, where `time` itself may fit.
+fn from(pattern: &Cron, zone: &TimeZone, time: Timestamp) -> Timestamp {
+    found(pattern, zone, time, true)
+}
+
+fn found(pattern: &Cron, zone: &TimeZone, time: Timestamp, inclusive: bool) -> Timestamp {
+    let found = pattern.find_next_occurrence(&time.to_zoned(zone.clone()), inclusive);
+    // A pattern that fits nothing any more is not let in.
+    found.map_or_else(|_| later(time, YEAR), |found| found.timestamp())
 }
 
 fn later(start: Timestamp, wait: Duration) -> Timestamp {
@@ -286,7 +297,17 @@ mod tests {
         let defaults = Defaults { min_interval: Duration::from_secs(600), ..DEFAULTS };
         let timing = Timing::of(&cron("* * * * *", None), "uid", &defaults).unwrap();
         let start = at("2026-11-20T06:00:00Z");
-        assert_eq!(timing.after_success(start, start), at("2026-11-20T06:11:00Z"));
+        assert_eq!(timing.after_success(start, start), at("2026-11-20T06:10:00Z"));
+        let every_minute = Timing::of(&cron("* * * * *", None), "uid", &DEFAULTS).unwrap();
+        let late = at("2026-11-20T06:00:07Z");
+        assert_eq!(every_minute.after_success(late, late), at("2026-11-20T06:01:00Z"));
+    }
+
+    #[test]
+    fn a_day_that_comes_every_four_years_is_waited_for() {
+        let leap_day = cron("0 0 29 2 *", None);
+        assert_eq!(moments(&leap_day, "2028-02-29T00:00:00Z", 1), ["2032-02-29T00:00:00Z"]);
+        assert_eq!(moments(&cron("0 0 1 1 *", None), "2028-01-01T00:00:00Z", 1), ["2029-01-01T00:00:00Z"]);
     }
 
     #[test]
@@ -301,7 +322,7 @@ mod tests {
 
     #[rstest]
     #[case("61 * * * *", None, "cron \"61 * * * *\" cannot be understood")]
-    #[case("0 0 31 2 *", None, "fits no day of the year")]
+    #[case("0 0 31 2 *", None, "fits no day of any year")]
     #[case("* * * * * *", None, "cannot be understood")]
     #[case("0 6 * * *", Some("Europe/Atlantis"), "is not in the IANA database")]
     fn a_schedule_that_means_nothing_is_refused_in_words(

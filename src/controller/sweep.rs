@@ -39,6 +39,7 @@ impl<K: Kind> Sweep<K> {
     pub async fn forever(self, listed: CancellationToken, stop: CancellationToken) {
         let sweeping = async {
             listed.cancelled().await;
+            self.leadership.clone().begins().await;
             let mut times = tokio::time::interval(EVERY);
             loop {
                 times.tick().await;

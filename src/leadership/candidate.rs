@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Leadership, Term, first_term};
 
+/// How long the API server may take for one answer.
+const ANSWER: Duration = Duration::from_secs(3);
+
 /// When what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
@@ -68,17 +71,17 @@ impl OneLease {
 #[async_trait]
 impl Leases for OneLease {
     async fn get(&self) -> Result<Option<Lease>, kube::Error> {
-        self.api.get_opt(&self.name).await
+        in_time(self.api.get_opt(&self.name)).await
     }
 
     async fn create(&self, lease: &Lease) -> Result<Lease, kube::Error> {
         let mut lease = lease.clone();
         lease.metadata.name = Some(self.name.clone());
-        self.api.create(&PostParams::default(), &lease).await
+        in_time(self.api.create(&PostParams::default(), &lease)).await
     }
 
     async fn replace(&self, lease: &Lease) -> Result<Lease, kube::Error> {
-        self.api.replace(&self.name, &PostParams::default(), lease).await
+        in_time(self.api.replace(&self.name, &PostParams::default(), lease)).await
     }
 }
 
@@ -149,7 +152,8 @@ impl Candidate {
                     return (lease, until);
                 }
                 Ok(None) => {}
-                Err(error) => tracing::debug!(%error, "The Lease could not be taken"),
+                Err(error) if is_conflict(&error) => {}
+                Err(error) => tracing::warn!(%error, "The Lease could not be taken; it is tried again"),
             }
             sleep(self.timing.retry).await;
         }
@@ -157,11 +161,15 @@ impl Candidate {
 
     /// The Lease, where it could be taken.
     async fn try_to_acquire(&mut self) -> Result<Option<Lease>, kube::Error> {
-        let Some(lease) = self.leases.get().await? else {
-            return self.leases.create(&self.taken(Lease::default())).await.map(Some);
-        };
-        if !self.is_free(&lease) {
+        let lease = self.leases.get().await?;
+        // One that somebody has deleted may be in the hand of a leader who does not know yet.
+        let is_new = lease.is_none() && self.seen.is_none();
+        let lease = lease.unwrap_or_default();
+        if !is_new && !self.is_free(&lease) {
             return Ok(None);
+        }
+        if lease.metadata.resource_version.is_none() {
+            return self.leases.create(&self.taken(lease)).await.map(Some);
         }
         self.leases.replace(&self.taken(lease)).await.map(Some)
     }
@@ -173,14 +181,14 @@ impl Candidate {
             self.seen = Some((version, now));
         }
         let unchanged = self.seen.as_ref().map_or(Duration::ZERO, |(_, since)| now - *since);
-        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
+        let holder = lease.spec.as_ref().map(|spec| spec.holder_identity.as_deref().unwrap_or_default());
         // Its own name: the answer to an earlier try was lost.
-        holder.is_empty() || holder == self.identity || unchanged >= self.timing.lasts
+        holder.is_some_and(|holder| holder.is_empty() || holder == self.identity)
+            || unchanged >= self.timing.lasts
     }
 
     /// The same Lease in this candidate's hand, for the next term.
     fn taken(&self, lease: Lease) -> Lease {
-        let is_new = lease.metadata.resource_version.is_none();
         let before = lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or(0);
         let now = MicroTime(Timestamp::now());
         let spec = LeaseSpec {
@@ -188,11 +196,8 @@ impl Candidate {
             lease_duration_seconds: i32::try_from(self.timing.lasts.as_secs()).ok(),
             acquire_time: Some(now.clone()),
             renew_time: Some(now),
-            lease_transitions: Some(if is_new {
-                first_term(Timestamp::now())
-            } else {
-                before.saturating_add(1)
-            }),
+            // Also after an operator that was alone, whose term is the minute in which it began.
+            lease_transitions: Some(before.saturating_add(1).max(first_term(Timestamp::now()))),
             ..lease.spec.unwrap_or_default()
         };
         Lease { metadata: ObjectMeta { managed_fields: None, ..lease.metadata }, spec: Some(spec) }
@@ -201,21 +206,24 @@ impl Candidate {
     /// The Lease renewed, and how long it is good; `None` when it is lost, which is at `until` at the latest.
     async fn renew(&self, lease: &Lease, until: Instant) -> Option<(Lease, Instant)> {
         let mut lease = lease.clone();
+        // The term is the same to its end, whoever edits the Lease.
+        let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions);
         let renewing = async {
             loop {
                 sleep(self.timing.retry).await;
                 let asked = Instant::now();
                 if let Some(spec) = &mut lease.spec {
                     spec.renew_time = Some(MicroTime(Timestamp::now()));
+                    spec.lease_transitions = transitions;
                 }
                 match self.leases.replace(&lease).await {
+                    // Whoever slept meanwhile has turned others away already.
+                    Ok(_) if Instant::now() >= until => return None,
                     Ok(renewed) => {
                         let until = self.leads(&renewed, asked);
                         return Some((renewed, until));
                     }
-                    Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
-                        lease = self.still_ours().await?;
-                    }
+                    Err(error) if is_conflict(&error) => lease = self.still_ours().await?,
                     Err(error) => tracing::warn!(%error, "The Lease could not be renewed; it is tried again"),
                 }
             }
@@ -264,4 +272,15 @@ impl Candidate {
             Err(_) => tracing::warn!("The Lease could not be given back in time; it runs out"),
         }
     }
+}
+
+/// Somebody else has changed the Lease, or removed it.
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409 || status.code == 404)
+}
+
+/// A request that hangs must leave time for another.
+async fn in_time<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
+    let late = |_| Err(kube::Error::Service("the API server did not answer in time".into()));
+    timeout(ANSWER, request).await.unwrap_or_else(late)
 }

@@ -23,7 +23,7 @@ pub fn deliver(
     scratch: &Path,
 ) -> Result<Asset, Refused> {
     match &outcome.result {
-        Ok(Ended::Published(_)) => asset(&outcome.id, selection, published, scratch),
+        Ok(Ended::Published(it)) => asset(&outcome.id, selection, published, &it.digest, scratch),
         // Asking again would change nothing: a person has to look.
         Ok(Ended::Held(held)) => {
             let whys = held.removals.iter().map(|removal| removal.why.into());
@@ -42,13 +42,23 @@ pub fn called_off() -> Refused {
     }
 }
 
-fn asset(id: &str, selection: &Selection, published: &Path, scratch: &Path) -> Result<Asset, Refused> {
+fn asset(
+    id: &str,
+    selection: &Selection,
+    published: &Path,
+    digest: &str,
+    scratch: &Path,
+) -> Result<Asset, Refused> {
     let unreadable = |error: &dyn std::error::Error| {
         let message = format!("The snapshot could not be prepared for C1: {error}.");
         refused(Reason::SnapshotFailed, message, false)
     };
+    let whole = Asset::open(published, id).map_err(|error| unreadable(&error))?;
+    if digest != format!("sha256:{}", whole.digest()) {
+        return Err(unreadable(&std::io::Error::other("it is no longer the file that was published")));
+    }
     if selection.is_everything() {
-        return Asset::open(published, id).map_err(|error| unreadable(&error));
+        return Ok(whole);
     }
     let snapshot =
         Snapshot::open(published, scratch).map_err(|error| unreadable(&StoreError::from(error)))?;

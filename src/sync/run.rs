@@ -170,7 +170,8 @@ async fn conclude(
 ) -> Option<Result<Ended, Failure>> {
     let cancelled = cancel.clone();
     let concluding = tokio::task::spawn_blocking(move || {
-        let called_off = || cancelled.is_cancelled() || Instant::now() >= deadline;
+        let called_off =
+            || cancelled.is_cancelled() || Instant::now() >= deadline || !destination.may_write();
         verdict::conclude(&reading, &rules, &destination, &called_off)
     });
     match concluding.await {

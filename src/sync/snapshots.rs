@@ -69,6 +69,11 @@ pub trait Destination: Send + Sync {
     /// Has anything been published here?
     fn has_published(&self) -> bool;
 
+    /// May anything be written here still?
+    fn may_write(&self) -> bool {
+        true
+    }
+
     /// Where it is kept what the removal guard holds; `None` where nothing is ever held.
     fn holds(&self) -> Option<Holds<'_>>;
 
@@ -210,6 +215,10 @@ impl Destination for OwnSnapshots {
         matches!(self.snapshots.store.latest(&self.owner), Ok(Some(_)) | Err(StoreError::BaselineLost { .. }))
     }
 
+    fn may_write(&self) -> bool {
+        self.term.is_some_and(|term| self.snapshots.leadership.holds(term))
+    }
+
     fn holds(&self) -> Option<Holds<'_>> {
         Some(Holds { store: &self.snapshots.store, owner: &self.owner })
     }
@@ -220,11 +229,10 @@ impl Destination for OwnSnapshots {
         receipt: Receipt,
         called_off: &dyn Fn() -> bool,
     ) -> Result<Place, PublishError> {
-        let Snapshots { store, keep, leadership, .. } = &self.snapshots;
+        let Snapshots { store, keep, .. } = &self.snapshots;
         let Some(term) = self.term else { return Err(StoreError::CalledOff.into()) };
         let receipt = Receipt { lease_transitions: term, ..receipt };
-        let called_off = || called_off() || !leadership.holds(term);
-        let latest = store.publish(&self.owner, finished, receipt, &called_off)?;
+        let latest = store.publish(&self.owner, finished, receipt, called_off)?;
         if let Err(error) = store.prune(&self.owner, *keep, Timestamp::now()) {
             // What is too much now is pruned after the next run.
             tracing::warn!(%error, owner = %self.owner, "Older snapshots could not be pruned");

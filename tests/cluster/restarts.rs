@@ -101,9 +101,9 @@ async fn killed_in_mid_run_it_completes_after_a_restart_and_nothing_is_half_publ
     assert_eq!(status.last_sync.unwrap().trigger, Trigger::Requested);
     assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("now"));
     assert!(operator.terminate().await.success());
-    // Two snapshots and the pointer, and nothing that either run has worked on.
+    // Two snapshots, the pointer and the term, and nothing that either run has worked on.
     let published = files_in(&folder.path().join("snapshots"));
-    assert_eq!(published.len(), 3, "{published:#?}");
+    assert_eq!(published.len(), 4, "{published:#?}");
     assert_eq!(files_in(&folder.path().join("scratch")), Vec::<std::path::PathBuf>::new());
 }
 

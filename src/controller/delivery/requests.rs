@@ -95,9 +95,13 @@ impl Requests {
         taken
     }
 
-    /// The run that has taken some has come to an end, which is still to be recorded.
+    /// The run that has taken some has come to an end, which is still to be recorded; what they are given of it is on its
+    /// way, and needs no run any more.
     pub(in crate::controller) fn settle(&self, key: &ObjectKey) {
-        self.objects().entry(key.clone()).and_modify(|it| it.settled = true);
+        self.objects().entry(key.clone()).and_modify(|it| {
+            it.settled = true;
+            it.taken.clear();
+        });
     }
 
     /// The end of the run is recorded.

@@ -142,10 +142,9 @@ impl Worker {
                 Ok((credentials, ca_bundle))
             }
             Err(failure) => {
-                // What could not be asked for may be what it was.
-                if failure.reason != Reason::KubernetesError {
-                    claims.claim(&self.age, None);
-                }
+                // A Secret that is missing, broken or out of reach for a while must not give its client id to another
+                // connector, whose people C1 would then take for this one's.
+                claims.waive(&self.age);
                 Err(failure)
             }
         }
