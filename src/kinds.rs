@@ -21,6 +21,9 @@ pub trait Kind: ConnectorObject {
     /// What C1 is told of the connector.
     fn about() -> About;
 
+    /// The field that says where it reads.
+    fn address_field(&self) -> &'static str;
+
     /// Where it reads: an origin.
     ///
     /// # Errors
@@ -49,6 +52,10 @@ impl Kind for ScalrConnector {
             description: "Users of a Scalr account: email, status, whether human or service, and last sign-in.",
             resource_types: scalr::RESOURCE_TYPES,
         }
+    }
+
+    fn address_field(&self) -> &'static str {
+        if self.spec.base_url.is_some() { "spec.baseUrl" } else { Self::SCOPE_FIELD }
     }
 
     fn origin(&self) -> Result<Url, ConfigError> {
@@ -81,6 +88,10 @@ impl Kind for PlanetScaleConnector {
         }
     }
 
+    fn address_field(&self) -> &'static str {
+        "spec.apiUrl"
+    }
+
     fn origin(&self) -> Result<Url, ConfigError> {
         address(&self.spec.api_url)
     }
@@ -96,8 +107,13 @@ impl Kind for PlanetScaleConnector {
 }
 
 fn address(text: &str) -> Result<Url, ConfigError> {
-    Url::parse(text)
-        .map_err(|_| AddressError::Invalid { url: text.to_owned(), problem: "is not a URL" }.into())
+    Url::parse(text).map_err(|_| {
+        AddressError::Invalid {
+            url: text.to_owned(),
+            problem: "is not a URL such as https://api.example.com",
+        }
+        .into()
+    })
 }
 
 /// Something that is done for a kind, whichever it is.
@@ -112,6 +128,18 @@ pub trait Visitor {
 /// Does something for every kind, in the order in which people see them.
 pub fn for_each<V: Visitor>(visitor: &mut V) -> Vec<V::Output> {
     vec![visitor.visit::<ScalrConnector>(), visitor.visit::<PlanetScaleConnector>()]
+}
+
+/// The names of all kinds.
+pub fn names() -> Vec<&'static str> {
+    struct Names;
+    impl Visitor for Names {
+        type Output = &'static str;
+        fn visit<K: Kind>(&mut self) -> &'static str {
+            K::KIND
+        }
+    }
+    for_each(&mut Names)
 }
 
 /// The CustomResourceDefinitions of all kinds.

@@ -36,8 +36,13 @@ fn options() -> ClientOptions {
 
 /// What the condition says of `error`, after checking that a person has to act before it is worth another try.
 fn waits_for_a_change(error: &ReadError) -> (Reason, String) {
-    let credential =
-        Credential { name: "token", place: "key token of Secret acme".to_owned(), settings: Settings::Spec };
+    let credential = Credential {
+        name: "token",
+        place: "key token of Secret acme".to_owned(),
+        address: "spec.baseUrl".to_owned(),
+        scope: "spec.account".to_owned(),
+        settings: Settings::Spec,
+    };
     let failure = Failure::read(error, &credential);
     assert_eq!(failure.reason.class(), Some(Class::WaitForChange), "{error}");
     (failure.reason, failure.message)

@@ -5,8 +5,9 @@
 use std::path::Path;
 
 use connector_operator::api::ScalrConnector;
+use connector_operator::clock::Clock;
 use connector_operator::connectors::scalr;
-use connector_operator::controller::Sweep;
+use connector_operator::controller::{Scope, Sweep};
 use connector_operator::leadership::Leadership;
 use connector_operator::server::serve_snapshots;
 use connector_operator::snapshot::{DirectoryStore, Latest, Owner, Receipt, SnapshotWriter, SyncId};
@@ -35,6 +36,20 @@ async fn get(address: &str, path: &str) -> (StatusCode, Vec<u8>) {
     (answer.status(), answer.bytes().await.unwrap().to_vec())
 }
 
+#[test]
+fn snapshots_are_served_nowhere_but_on_loopback() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_connector-operator"))
+        .env_clear()
+        .args(["run", "--listen=127.0.0.1:0", "--snapshot-listen=0.0.0.0:0", "--snapshot-dir"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(said.contains("--snapshot-listen 0.0.0.0:0: must be a loopback address"), "{said}");
+}
+
 #[tokio::test]
 async fn the_latest_snapshot_is_served_and_any_other_by_its_id() {
     let folder = tempfile::tempdir().unwrap();
@@ -45,14 +60,17 @@ async fn the_latest_snapshot_is_served_and_any_other_by_its_id() {
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(serve_snapshots(listener, store.clone(), std::future::pending()));
+    tokio::spawn(serve_snapshots(listener, store.clone(), folder.path().to_owned(), std::future::pending()));
 
     let acme = "/snapshots/identity/scalrconnector/acme";
     assert_eq!(get(&address, acme).await, (StatusCode::OK, file(&second)));
     assert_eq!(get(&address, "/snapshots/identity/ScalrConnector/acme").await.1, file(&second));
     assert_eq!(get(&address, &format!("{acme}/{}", first.id)).await.1, file(&first));
+    let ids = format!("{}\n{}\n", first.id, second.id).into_bytes();
+    assert_eq!(get(&address, &format!("{acme}/ids")).await, (StatusCode::OK, ids));
     for missing in [
         "/snapshots/identity/scalrconnector/other",
+        "/snapshots/identity/scalrconnector/other/ids",
         "/snapshots/identity/scalrconnector/acme/3IPXFz8OxYGYDoOUaaaaaaaaaaa",
         "/snapshots/identity/scalrconnector/acme/..%2flatest.json",
         "/snapshots/..%2f..%2fetc/passwd/acme",
@@ -69,7 +87,7 @@ async fn what_is_held_can_be_looked_at_until_something_is_published() {
     publish(&store, &owner("acme"), 0);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(serve_snapshots(listener, store.clone(), std::future::pending()));
+    tokio::spawn(serve_snapshots(listener, store.clone(), folder.path().to_owned(), std::future::pending()));
 
     let held = "/snapshots/identity/ScalrConnector/acme/held";
     let nothing = b"nothing of it is held by the removal guard\n".to_vec();
@@ -105,7 +123,7 @@ async fn of_two_objects_of_one_name_what_the_living_one_holds_is_shown() {
     let (former, present) = (owner("uid-b"), owner("uid-a"));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(serve_snapshots(listener, store.clone(), std::future::pending()));
+    tokio::spawn(serve_snapshots(listener, store.clone(), folder.path().to_owned(), std::future::pending()));
     let held = "/snapshots/identity/ScalrConnector/acme/held";
 
     // The present one lost its snapshot; the former wrote the newest, and nothing of it is held.
@@ -169,11 +187,13 @@ async fn only_snapshots_of_connectors_that_are_surely_gone_are_swept_and_only_af
     }
     let (objects, _writer) = listed(&["listed"]);
     let sweep = |retention| Sweep::<ScalrConnector> {
+        scope: Scope::default(),
         client: api_server(),
         objects: objects.clone(),
-        snapshots: store.clone(),
+        snapshots: store.clone().into(),
         retention,
         leadership: Leadership::alone(),
+        clock: Clock::system(),
     };
     let long = SignedDuration::from_hours(168);
     sweep(long).once().await.unwrap();

@@ -261,7 +261,7 @@ async fn manifests_that_cannot_be_meant_are_refused_before_anybody_is_asked() {
         ),
         (
             good.replace("  account: acme\n", ""),
-            "standard input: ScalrConnector identity/acme: missing field `account`",
+            "standard input: ScalrConnector identity/acme: spec: missing field `account`",
         ),
         (
             "kind: Namespace\napiVersion: v1\n".to_owned(),
@@ -275,7 +275,10 @@ async fn manifests_that_cannot_be_meant_are_refused_before_anybody_is_asked() {
         assert_eq!(stdout(&output), "");
     }
     let output = sync(folder.path(), &["-f", "nowhere.yaml"], "").await;
-    assert_eq!(stderr(&output), "error: nowhere.yaml: No such file or directory (os error 2)\n");
+    assert_eq!(
+        stderr(&output),
+        "error: nowhere.yaml: No such file or directory (os error 2); name a YAML file, a folder of them, or - for standard input\n"
+    );
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(scalr.stats().total(), 0);
 }

@@ -17,7 +17,6 @@ use connector_operator::c1::{
 };
 use connector_operator::network::HostPolicy;
 use testbed::Managed;
-use testbed::probe::{answers_ok, free_address};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::measure::{Usage, usage};
 use crate::say;
 use crate::table::Table;
-use crate::upstream::ask;
+use crate::upstream::{address, ask, simulate};
 
 /// The loops of one process; a process with a single one shows what is the process's own.
 const LOOPS: [usize; 2] = [1, 1000];
@@ -34,7 +33,6 @@ const LOOPS: [usize; 2] = [1, 1000];
 const NEXT_POLL: u64 = 60;
 /// How long is measured, unless `BENCH_SECONDS` says otherwise.
 const SECONDS: u64 = 60;
-const STARTS_WITHIN: Duration = Duration::from_secs(120);
 /// What the program with the loops prints when C1 has answered each.
 const GREETED: &str = "greeted";
 
@@ -98,28 +96,19 @@ struct SimulatedC1 {
 
 impl SimulatedC1 {
     async fn start(programs: &Path, folder: &Path) -> Result<Self> {
-        let failed = |error: testbed::Error| Error::new(format!("starting the simulated C1: {error}"));
-        let address = || free_address().map_err(|error| Error::new(error.to_string()));
         let (host, control, scalr, planetscale) = (address()?, address()?, address()?, address()?);
         let clients = LOOPS.into_iter().max().unwrap_or(1);
-        let (program, log) = (programs.join("connector-simulator"), folder.join("simulator.log"));
         let c1_folder = folder.join("c1");
-        let mut process = Managed::spawn("the simulated C1", &program, &log, |command| {
-            command.args(["serve", "--scalr-users", "1", "--members", "1"]);
-            command.arg("--c1-dir").arg(&c1_folder).arg("--c1-clients").arg(clients.to_string());
-            command.arg("--c1-next-poll-seconds").arg(NEXT_POLL.to_string());
-            for (flag, address) in [
-                ("--c1-listen", host),
-                ("--scalr-listen", scalr),
-                ("--planetscale-listen", planetscale),
-                ("--control-listen", control),
-            ] {
-                command.arg(flag).arg(address.to_string());
-            }
-        })
-        .map_err(failed)?;
-        let ready = || answers_ok(control, "/_simulator/counts");
-        process.wait_until("ready", STARTS_WITHIN, ready).await.map_err(failed)?;
+        let arguments = [
+            "--scalr-users=1".to_owned(),
+            "--members=1".to_owned(),
+            format!("--c1-dir={}", c1_folder.display()),
+            format!("--c1-clients={clients}"),
+            format!("--c1-next-poll-seconds={NEXT_POLL}"),
+        ];
+        let listening =
+            [("--c1-listen", host), ("--scalr-listen", scalr), ("--planetscale-listen", planetscale)];
+        let process = simulate(programs, folder, &arguments, &listening, control).await?;
         Ok(Self { folder: c1_folder, host, control, _process: process })
     }
 

@@ -1,5 +1,5 @@
 //! `make bench`: what connector-operator costs beside connectors on C1's own SDK, on one machine, against one simulator,
-//! with the same data.
+//! with the same data. `make bench-operator`: what it costs as an operator with many connectors.
 //!
 //! Fails where something is wrong on any machine: a page asked for twice, too many requests at once, or files that
 //! differ in what they hold. It never fails for being slow.
@@ -10,6 +10,7 @@ mod compare;
 mod error;
 mod idle;
 mod measure;
+mod operator;
 mod plan;
 mod program;
 mod table;
@@ -41,6 +42,12 @@ enum Command {
         /// The folder of the connectors on C1's SDK, as benches/peer/build prints it, where they are compared.
         #[arg(long, value_name = "DIR")]
         peers: Option<PathBuf>,
+    },
+    /// Measure the operator in a cluster, with many connectors.
+    Operator {
+        /// How many connectors, one after the other.
+        #[arg(value_name = "N", default_values_t = operator::NUMBERS)]
+        numbers: Vec<usize>,
     },
     /// Write a snapshot from records that are made up on the way.
     Write {
@@ -85,6 +92,7 @@ async fn execute(command: Command) -> Result<()> {
     match command {
         Command::Write { members, until } => writer::write(members, until, compare::folder()?.path()),
         Command::IdleLoops(args) => idle::run_loops(&args).await,
+        Command::Operator { numbers } => operator::measure(&beside_this()?, &numbers).await,
         Command::Run { what, peers } => {
             measure::adopt_orphans()?;
             match what {

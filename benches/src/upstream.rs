@@ -98,6 +98,29 @@ pub(crate) struct Asked {
     pub(crate) most_in_flight: u64,
 }
 
+/// Starts `connector-simulator` out of the folder `programs` with these arguments, each part where its flag says. It is
+/// ready when `control` answers, and logs into `folder`.
+pub(crate) async fn simulate(
+    programs: &Path,
+    folder: &Path,
+    arguments: &[String],
+    listening: &[(&str, SocketAddr)],
+    control: SocketAddr,
+) -> Result<Managed> {
+    let failed = |error: testbed::Error| Error::new(format!("starting the simulators: {error}"));
+    let (program, log) = (programs.join("connector-simulator"), folder.join("simulator.log"));
+    let mut process = Managed::spawn("the simulators", &program, &log, |command| {
+        command.arg("serve").args(arguments);
+        for (flag, address) in listening.iter().chain(&[("--control-listen", control)]) {
+            command.arg(flag).arg(address.to_string());
+        }
+    })
+    .map_err(failed)?;
+    let ready = || answers_ok(control, "/_simulator/counts");
+    process.wait_until("ready", STARTS_WITHIN, ready).await.map_err(failed)?;
+    Ok(process)
+}
+
 /// Running simulators of both vendors.
 pub(crate) struct Upstream {
     data: Data,
@@ -111,23 +134,9 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// Starts `connector-simulator` out of the folder `programs` with `data`.
     pub(crate) async fn start(programs: &Path, folder: &Path, data: Data) -> Result<Self> {
-        let failed = |error: testbed::Error| Error::new(format!("starting the simulators: {error}"));
         let (scalr, planetscale, control) = (address()?, address()?, address()?);
-        let log = folder.join("simulator.log");
-        let mut process =
-            Managed::spawn("the simulators", &programs.join("connector-simulator"), &log, |command| {
-                command.arg("serve").args(data.flags());
-                for (flag, address) in [
-                    ("--scalr-listen", scalr),
-                    ("--planetscale-listen", planetscale),
-                    ("--control-listen", control),
-                ] {
-                    command.arg(flag).arg(address.to_string());
-                }
-            })
-            .map_err(failed)?;
-        let ready = || answers_ok(control, "/_simulator/counts");
-        process.wait_until("ready", STARTS_WITHIN, ready).await.map_err(failed)?;
+        let listening = [("--scalr-listen", scalr), ("--planetscale-listen", planetscale)];
+        let process = simulate(programs, folder, &data.flags(), &listening, control).await?;
         Ok(Self { data, scalr, planetscale, control, _process: process })
     }
 
@@ -156,34 +165,49 @@ impl Upstream {
 
     /// What has been asked since [`Self::forget`].
     pub(crate) fn asked(&self) -> Result<Asked> {
-        #[derive(Deserialize)]
-        struct Request {
-            count: u64,
-        }
-        #[derive(Deserialize)]
-        struct Stats {
-            requests: Vec<Request>,
-            max_in_flight: u64,
-        }
-        #[derive(Deserialize)]
-        struct Both {
-            scalr: Stats,
-            planetscale: Stats,
-        }
-        let body = self.ask("GET", "stats", "")?;
-        let Both { scalr, planetscale } = serde_json::from_str(&body)
-            .map_err(|error| Error::new(format!("reading the simulators' statistics: {error}")))?;
-        let stats = match self.data {
-            Data::PlanetScale { .. } => planetscale,
-            Data::Scalr { .. } => scalr,
-        };
-        let requests = stats.requests.iter().map(|request| request.count).sum();
-        Ok(Asked { requests, most_in_flight: stats.max_in_flight })
+        let Both { scalr, planetscale } = stats(self.control)?;
+        Ok(match self.data {
+            Data::PlanetScale { .. } => planetscale.asked(),
+            Data::Scalr { .. } => scalr.asked(),
+        })
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Result<String> {
         ask(self.control, method, path, body)
     }
+}
+
+/// The statistics of both simulators.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Both {
+    pub(crate) scalr: Stats,
+    pub(crate) planetscale: Stats,
+}
+
+/// The statistics of one simulator.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Stats {
+    requests: Vec<Answered>,
+    max_in_flight: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answered {
+    count: u64,
+}
+
+impl Stats {
+    pub(crate) fn asked(&self) -> Asked {
+        let requests = self.requests.iter().map(|answered| answered.count).sum();
+        Asked { requests, most_in_flight: self.max_in_flight }
+    }
+}
+
+/// The statistics of the simulators with these control endpoints.
+pub(crate) fn stats(control: SocketAddr) -> Result<Both> {
+    let body = ask(control, "GET", "stats", "")?;
+    serde_json::from_str(&body)
+        .map_err(|error| Error::new(format!("reading the simulators' statistics: {error}")))
 }
 
 /// Asks the control endpoints of simulators.
@@ -206,6 +230,6 @@ pub(crate) fn ask(control: SocketAddr, method: &str, path: &str, body: &str) -> 
     }
 }
 
-fn address() -> Result<SocketAddr> {
+pub(crate) fn address() -> Result<SocketAddr> {
     free_address().map_err(|error| Error::new(error.to_string()))
 }

@@ -67,6 +67,10 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     analysts: bool,
 
+    /// Accept every token of a vendor's form, so that each of many connectors may have its own.
+    #[arg(long)]
+    pub(crate) any_token: bool,
+
     /// Where the control endpoints listen; keep it on the loopback interface, there is no authentication.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8180")]
     pub(crate) control_listen: SocketAddr,

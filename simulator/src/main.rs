@@ -39,6 +39,10 @@ async fn serve(args: &ServeArgs) -> Result<(), Box<dyn std::error::Error>> {
 
     let scalr = ScalrSimulator::start(args.scalr()).await?;
     let planetscale = PlanetScaleSimulator::start(args.planetscale()).await?;
+    if args.any_token {
+        scalr.accept_any_token();
+        planetscale.accept_any_token();
+    }
     misbehave(args, &scalr)?;
     misbehave(args, &planetscale)?;
     if let Some(folder) = &args.tls_dir {

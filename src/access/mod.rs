@@ -7,6 +7,7 @@ pub mod difference;
 pub mod guard;
 mod id;
 mod model;
+mod news;
 mod stream;
 mod words;
 
@@ -16,5 +17,6 @@ pub use model::{
     AccountType, Counts, Entitlement, Grant, Profile, ProfileValue, Purpose, Record, Resource, ResourceKind,
     ResourceType, Status, Trait, User,
 };
+pub use news::AccessNews;
 pub use stream::{Progress, RecordReceiver, RecordSender, SinkClosed, channel};
 pub use words::{in_words, thousands};

@@ -1,13 +1,14 @@
 //! Counts as a person tells them.
 
-use super::Counts;
+use std::collections::BTreeMap;
 
 /// `3 organizations, 40 teams, 5,000 users and 6,000 grants`: what people look for, the grants between them last.
-pub fn in_words(counts: &Counts) -> String {
+pub fn in_words<'a>(counts: impl IntoIterator<Item = (&'a String, &'a u64)>) -> String {
+    let counts: BTreeMap<_, _> = counts.into_iter().collect();
     let resources = counts.iter().filter(|(scope, _)| !["entitlements", "grants"].contains(&scope.as_str()));
     let parts: Vec<String> = resources
-        .chain(counts.iter().filter(|(scope, count)| scope.as_str() == "grants" && **count > 0))
-        .map(|(scope, count)| format!("{} {}", thousands(*count), noun(scope, *count)))
+        .chain(counts.iter().filter(|(scope, count)| scope.as_str() == "grants" && ***count > 0))
+        .map(|(scope, count)| format!("{} {}", thousands(**count), noun(scope, **count)))
         .collect();
     match parts.split_last() {
         None => "nothing".to_owned(),
@@ -38,7 +39,9 @@ mod tests {
     use super::*;
 
     fn words(counts: &[(&str, u64)]) -> String {
-        in_words(&counts.iter().map(|(scope, count)| ((*scope).to_owned(), *count)).collect())
+        let counts: Vec<(String, u64)> =
+            counts.iter().map(|(scope, count)| ((*scope).to_owned(), *count)).collect();
+        in_words(counts.iter().map(|(scope, count)| (scope, count)))
     }
 
     #[test]

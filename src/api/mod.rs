@@ -8,6 +8,7 @@ mod condition;
 mod duration;
 mod held;
 mod planetscale;
+mod problem;
 mod reason;
 mod reference;
 mod removal_guard;
@@ -26,13 +27,16 @@ pub use condition::ConditionType;
 pub use duration::{InvalidDuration, SpecDuration};
 pub use held::{HeldRemoval, Hold, WhyHeld};
 pub use planetscale::{PlanetScaleConnector, PlanetScaleConnectorSpec};
+pub use problem::problem;
 pub use reason::{Class, Reason};
 pub use reference::{CaBundleKind, CaBundleRef, SecretKeyRef};
 pub use removal_guard::RemovalGuard;
 pub use scalr::{ScalrConnector, ScalrConnectorSpec};
 pub use schedule::Schedule;
 pub use schema::{crd, json_schema};
-pub use status::{ChangeStatus, ConnectorStatus, LastPublished, LastSync, Phase, SnapshotCounts, Trigger};
+pub use status::{
+    ChangeStatus, ConnectorStatus, LastPublished, LastSync, PerScope, Phase, SnapshotCounts, Trigger,
+};
 
 /// The API group of all kinds.
 pub const GROUP: &str = "connectors.conductorone.com";
@@ -61,6 +65,8 @@ pub trait ConnectorObject:
     const VENDOR: &'static str;
     /// Where the spec names the credential, such as `spec.apiTokenSecretRef`.
     const CREDENTIAL_FIELD: &'static str;
+    /// The field that says what is read.
+    const SCOPE_FIELD: &'static str;
     /// What the credential is called, such as `API token`.
     const CREDENTIAL: &'static str;
     /// The key of the Secret that is read where the spec names none.
@@ -74,8 +80,9 @@ pub trait ConnectorObject:
     fn common(&self) -> &CommonSpec;
     /// The status as last read from the API server.
     fn status(&self) -> Option<&ConnectorStatus>;
-    /// The heading and the cell of the column that says which account this is: `ACCOUNT` or `ORGS`.
-    fn scope_column(&self, counts: &SnapshotCounts) -> (&'static str, String);
+    /// The heading and the cell of the column that says which account this is: `ACCOUNT` or `ORGS`. The number of
+    /// organizations is that of the last snapshot, where there is one.
+    fn scope_column(&self, organizations: Option<u64>) -> (&'static str, String);
 
     /// The key of the Secret that holds the credential.
     fn credential_key(&self) -> &str {

@@ -6,7 +6,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{CommonSpec, ConnectorObject, ConnectorStatus, SecretKeyRef, SnapshotCounts};
+use super::{CommonSpec, ConnectorObject, ConnectorStatus, SecretKeyRef};
 
 /// Reads every PlanetScale organization that a service token can reach: organizations with their member and admin
 /// entitlements, users, and teams with their members.
@@ -97,6 +97,7 @@ impl ConnectorObject for PlanetScaleConnector {
     const KIND: &'static str = "PlanetScaleConnector";
     const VENDOR: &'static str = "PlanetScale";
     const CREDENTIAL_FIELD: &'static str = "spec.serviceTokenSecretRef";
+    const SCOPE_FIELD: &'static str = "spec.serviceTokenSecretRef";
     const CREDENTIAL: &'static str = "service token";
     const DEFAULT_SECRET_KEY: &'static str = "service-token";
     const DEFAULT_HOST_ID: &'static str = "baton-planetscale";
@@ -113,7 +114,7 @@ impl ConnectorObject for PlanetScaleConnector {
         self.status.as_ref()
     }
 
-    fn scope_column(&self, counts: &SnapshotCounts) -> (&'static str, String) {
-        ("ORGS", counts.get("organizations").map_or_else(String::new, u64::to_string))
+    fn scope_column(&self, organizations: Option<u64>) -> (&'static str, String) {
+        ("ORGS", organizations.map(|count| count.to_string()).unwrap_or_default())
     }
 }

@@ -6,7 +6,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{CommonSpec, ConnectorObject, ConnectorStatus, SecretKeyRef, SnapshotCounts};
+use super::{CommonSpec, ConnectorObject, ConnectorStatus, SecretKeyRef};
 
 /// Reads who can sign in to one Scalr account: users with their email, enabled or disabled, human or service, and
 /// their last sign-in.
@@ -98,6 +98,7 @@ impl ConnectorObject for ScalrConnector {
     const KIND: &'static str = "ScalrConnector";
     const VENDOR: &'static str = "Scalr";
     const CREDENTIAL_FIELD: &'static str = "spec.apiTokenSecretRef";
+    const SCOPE_FIELD: &'static str = "spec.account";
     const CREDENTIAL: &'static str = "API token";
     const DEFAULT_SECRET_KEY: &'static str = "api-token";
     const DEFAULT_HOST_ID: &'static str = "baton-scalr";
@@ -114,7 +115,7 @@ impl ConnectorObject for ScalrConnector {
         self.status.as_ref()
     }
 
-    fn scope_column(&self, _: &SnapshotCounts) -> (&'static str, String) {
+    fn scope_column(&self, _: Option<u64>) -> (&'static str, String) {
         ("ACCOUNT", self.spec.account.clone())
     }
 }

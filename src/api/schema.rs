@@ -1,7 +1,9 @@
 //! The CustomResourceDefinitions as they are applied: what the derive makes of the types, with what it cannot say.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSON, JSONSchemaProps,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use serde_json::{Value, json};
 
@@ -12,7 +14,10 @@ pub fn crd<K: ConnectorObject>() -> CustomResourceDefinition {
     let mut crd = K::crd();
     for version in &mut crd.spec.versions {
         let root = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
-        let Some(status) = root.and_then(|root| root.properties.as_mut()?.get_mut("status")) else {
+        let Some(root) = root else { continue };
+        make_numbers_known(root);
+        let Some(status) = root.properties.as_mut().and_then(|properties| properties.get_mut("status"))
+        else {
             continue;
         };
         status.default = Some(JSON(json!({ "observedGeneration": -1 })));
@@ -21,6 +26,20 @@ pub fn crd<K: ConnectorObject>() -> CustomResourceDefinition {
         }
     }
     crd
+}
+
+/// Kubernetes knows no unsigned formats, and warns whoever applies one. That none is negative is said by `minimum`.
+fn make_numbers_known(schema: &mut JSONSchemaProps) {
+    if schema.format.as_ref().is_some_and(|format| format.starts_with("uint")) {
+        schema.format = Some("int64".to_owned());
+    }
+    schema.properties.iter_mut().flat_map(BTreeMap::values_mut).for_each(make_numbers_known);
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        make_numbers_known(values);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(item)) = &mut schema.items {
+        make_numbers_known(item);
+    }
 }
 
 /// Lets server-side apply own single conditions rather than the whole list.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use vecmap::VecMap;
 
 use crate::access::Change;
 
@@ -33,7 +34,7 @@ pub struct ConnectorStatus {
     pub last_published: Option<LastPublished>,
     /// What the removal guard holds; absent where it holds nothing. Runs go on meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub held: Option<Hold>,
+    pub held: Option<Box<Hold>>,
     /// When everything was last read and published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success_time: Option<Time>,
@@ -49,12 +50,12 @@ pub struct ConnectorStatus {
     /// The value of the acceptRemovals annotation that was last acted upon, or found to name nothing that is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_approval: Option<String>,
-    /// The resourceVersion of the Secret that the last run used.
+    /// The resourceVersion of the Secret that the last run used, or of a later one that says the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_secret_version: Option<String>,
     /// What was delivered to C1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub c1: Option<C1Status>,
+    pub c1: Option<Box<C1Status>>,
 }
 
 fn never_observed() -> i64 {
@@ -106,7 +107,7 @@ impl ConnectorStatus {
 }
 
 /// The label a person reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Phase {
     /// Waits for its Secret.
     Pending,
@@ -207,8 +208,12 @@ impl Trigger {
     }
 }
 
+/// What there is per scope. A list, since the operator has one of these for each connector and most have a few entries:
+/// a tree has room for eleven.
+pub type PerScope<T> = VecMap<String, T>;
+
 /// Counts per scope: users, organizations, teams, entitlements, grants.
-pub type SnapshotCounts = BTreeMap<String, u64>;
+pub type SnapshotCounts = PerScope<u64>;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -224,11 +229,13 @@ pub struct LastSync {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion_time: Option<Time>,
     /// What it read, where it read everything: users, organizations, teams, entitlements, grants.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "VecMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, u64>")]
     pub counts: SnapshotCounts,
     /// What differs from the snapshot published before it, per scope. Absent for a first snapshot.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub changes: BTreeMap<String, ChangeStatus>,
+    #[serde(default, skip_serializing_if = "VecMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, ChangeStatus>")]
+    pub changes: PerScope<ChangeStatus>,
 }
 
 /// How many of one scope came, went, or are no longer the same.
@@ -249,7 +256,7 @@ impl From<Change> for ChangeStatus {
 }
 
 /// A published snapshot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastPublished {
     /// The id of the run that read it.
@@ -257,9 +264,11 @@ pub struct LastPublished {
     /// The vendor's stable id of what was read.
     pub upstream_account_id: String,
     /// What it holds: users, organizations, teams, entitlements, grants.
+    #[schemars(with = "BTreeMap<String, u64>")]
     pub counts: SnapshotCounts,
     /// How many of it are in each scope of the removal guard, by the scope's id.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "VecMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, u64>")]
     pub scopes: SnapshotCounts,
     /// Where it is.
     pub uri: String,

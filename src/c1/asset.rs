@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use tempfile::TempPath;
 use tonic::Code;
+use tracing::Span;
 
 use super::About;
 use crate::proto::c1::connectorapi::baton::v1::task::SyncFullTask;
@@ -81,6 +82,8 @@ pub struct Asset {
     pub(super) size: u64,
     /// The run that it is of.
     pub(super) sync_id: String,
+    /// The span that it was opened in: that run's.
+    pub(super) run: Span,
     // Where it is a copy: it goes when this does.
     _copy: Option<TempPath>,
 }
@@ -103,7 +106,8 @@ impl Asset {
             size += read as u64;
         }
         let sha256 = digest.finalize().into();
-        Ok(Self { file: Arc::new(file), sha256, size, sync_id: sync_id.to_owned(), _copy: None })
+        let (file, sync_id, run) = (Arc::new(file), sync_id.to_owned(), Span::current());
+        Ok(Self { file, sha256, size, sync_id, run, _copy: None })
     }
 
     /// The SHA-256 of the file, in lowercase hexadecimal digits.

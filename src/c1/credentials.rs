@@ -148,6 +148,13 @@ struct Claims<'a> {
 }
 
 impl Credentials {
+    /// Are these of the same client, with the same key?
+    pub fn are(&self, other: &Self) -> bool {
+        self.id == other.id
+            && self.key_id == other.key_id
+            && self.key.public_key().as_ref() == other.key.public_key().as_ref()
+    }
+
     /// The credentials in what C1 gave: a client id, and a secret of the form
     /// `secret-token:conductorone.com:v1:<key>`, where the key is a JSON Web Key in unpadded base64url.
     ///

@@ -21,6 +21,9 @@ pub enum C1Error {
     /// No connection can be prepared.
     #[error("no connection to C1 can be prepared: {0}")]
     Client(String),
+    /// Another operator speaks to C1 by now.
+    #[error("nothing is sent to C1: another operator leads by now")]
+    Deposed,
     /// No answer.
     #[error("C1 at {host} cannot be reached: {problem}")]
     Unreachable {
@@ -89,7 +92,7 @@ impl C1Error {
     pub fn lasts(&self) -> bool {
         match self {
             Self::Address(_) | Self::CaBundle(_) | Self::Client(_) | Self::TokenRefused { .. } => true,
-            Self::Unreachable { .. } | Self::NoToken { .. } | Self::Late { .. } => false,
+            Self::Deposed | Self::Unreachable { .. } | Self::NoToken { .. } | Self::Late { .. } => false,
             // As C1's own SDK takes them when it says hello.
             Self::Refused { code, .. } => matches!(
                 code,
@@ -109,7 +112,7 @@ impl C1Error {
             Self::Address(_) => Code::FailedPrecondition,
             Self::CaBundle(_) | Self::Client(_) => Code::InvalidArgument,
             Self::TokenRefused { .. } => Code::Unauthenticated,
-            Self::Unreachable { .. } | Self::NoToken { .. } => Code::Unavailable,
+            Self::Deposed | Self::Unreachable { .. } | Self::NoToken { .. } => Code::Unavailable,
             Self::Late { .. } => Code::DeadlineExceeded,
             Self::Refused { code, .. } => *code,
         }

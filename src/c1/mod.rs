@@ -27,5 +27,5 @@ pub use error::C1Error;
 pub use hello::About;
 pub use pace::Pace;
 pub use poll::{Ended, Work, work};
-pub use service::Service;
+pub use service::{Permit, Service};
 pub use view::{LastTask, LastUpload, TaskEnd, Trouble, View};

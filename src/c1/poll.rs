@@ -190,7 +190,7 @@ impl Desk {
         }
         let hand = Arc::clone(&self.hand);
         let unheard = self.unheard.iter().find(|(unheard, _)| *unheard == id).map(|(_, end)| end.clone());
-        let span = tracing::info_span!("task", task = id);
+        let span = tracing::error_span!("task", task = id);
         let doing = {
             let id = id.clone();
             async move {

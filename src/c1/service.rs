@@ -1,9 +1,12 @@
 //! C1's service, called on behalf of one client: each call has a token and a limit in time, and is repeated once with
 //! a new token where C1 did not take the first.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::Stream;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
@@ -22,11 +25,15 @@ pub(super) type Authorization = AsciiMetadataValue;
 /// What calls go through.
 pub(super) type Client = BatonServiceClient<Channel>;
 
+/// Says before each call whether it may still be made.
+pub type Permit = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// C1's service, on behalf of one client at one host.
 #[derive(Clone)]
 pub struct Service {
     link: Arc<Link>,
     tokens: Arc<Tokens>,
+    permit: Permit,
     host_id: String,
     /// How long one call may take.
     limit: Duration,
@@ -46,14 +53,21 @@ impl Service {
     /// When that host is not allowed, or the CA bundle cannot be used.
     pub fn new(
         channels: &Channels,
-        credentials: Credentials,
+        credentials: impl Into<Arc<Credentials>>,
         api_host: Option<&str>,
         ca_bundle: Option<&[u8]>,
         host_id: &str,
     ) -> Result<Self, C1Error> {
+        let credentials = credentials.into();
         let link = channels.to(api_host.unwrap_or_else(|| credentials.id().authority()), ca_bundle)?;
         let tokens = Arc::new(Tokens::new(credentials));
-        Ok(Self { link, tokens, host_id: host_id.to_owned(), limit: Pace::default().call })
+        let permit: Permit = Arc::new(|| true);
+        Ok(Self { link, tokens, permit, host_id: host_id.to_owned(), limit: Pace::default().call })
+    }
+
+    /// The same, which sends nothing once `permit` says no: neither a call, nor another part of a file.
+    pub fn only_while(self, permit: Permit) -> Self {
+        Self { permit, ..self }
     }
 
     /// Whose service this is.
@@ -126,10 +140,11 @@ impl Service {
     /// Uploads what `messages` makes, anew for each try.
     pub(super) async fn upload<S>(&self, messages: impl Fn() -> S) -> Result<(), C1Error>
     where
-        S: futures::Stream<Item = api::BatonServiceUploadAssetRequest> + Send + 'static,
+        S: Stream<Item = api::BatonServiceUploadAssetRequest> + Send + 'static,
     {
         let send = |mut client: Client, token| {
-            let request = with(token, messages());
+            let messages = Permitted { messages: Box::pin(messages()), permit: Arc::clone(&self.permit) };
+            let request = with(token, messages);
             async move { client.upload_asset(request).await }
         };
         self.call("UploadAsset", UPLOAD, send).await.map(|_| ())
@@ -160,6 +175,9 @@ impl Service {
     {
         let mut renewed = false;
         loop {
+            if !(self.permit)() {
+                return Err(C1Error::Deposed);
+            }
             let token = self.tokens.get(&self.link).await?;
             let status = match send(self.client(), token.header.clone()).await {
                 Ok(response) => return Ok(response.into_inner()),
@@ -177,6 +195,20 @@ impl Service {
 
     fn client(&self) -> Client {
         BatonServiceClient::new(self.link.grpc.clone())
+    }
+}
+
+/// What is left of a stream once it may no longer be sent is not sent. Without its end, C1 takes no file.
+struct Permitted<S> {
+    messages: Pin<Box<S>>,
+    permit: Permit,
+}
+
+impl<S: Stream> Stream for Permitted<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        if (self.permit)() { self.messages.as_mut().poll_next(context) } else { Poll::Ready(None) }
     }
 }
 

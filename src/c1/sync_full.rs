@@ -7,12 +7,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::timeout;
 use tonic::Code;
+use tracing::field::Empty;
 
 use super::finish::End;
 use super::hand::Hand;
 use super::heartbeat;
 use super::upload::{Sent, upload};
 use super::{Asset, LastUpload, Refused, SyncTask};
+use crate::telemetry::TRACED;
 
 /// Reads and uploads what `task` wants. What is returned is what C1 is to be told.
 pub(super) async fn sync_full(hand: &Hand, task: &SyncTask, first_heartbeat: Duration) -> End {
@@ -37,7 +39,16 @@ pub(super) async fn sync_full(hand: &Hand, task: &SyncTask, first_heartbeat: Dur
 async fn read_and_upload(hand: &Hand, task: &SyncTask, sent: &Sent) -> End {
     let asset = hand.reader.read(task).await?;
     tracing::info!(run = asset.sync_id, bytes = asset.size, "Uploading the snapshot to C1");
-    upload(&hand.service, &hand.pace, &task.id, &asset, sent).await.map_err(|error| Refused {
+    // Part of the run's trace, although its lines are the task's.
+    let uploading = tracing::debug_span!(
+        target: TRACED, parent: &asset.run, "upload", bytes = asset.size, otel.status_code = Empty
+    );
+    let end = upload(&hand.service, &hand.pace, &task.id, &asset, sent).await;
+    if end.is_err() {
+        uploading.record("otel.status_code", "ERROR");
+    }
+    drop(uploading);
+    end.map_err(|error| Refused {
         code: error.code(),
         message: format!("The snapshot could not be uploaded: {error}"),
         non_retryable: false,

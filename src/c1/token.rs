@@ -2,6 +2,7 @@
 //! away when C1 no longer takes it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -47,7 +48,7 @@ impl fmt::Debug for Token {
 /// Gives the token of one client.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    credentials: Credentials,
+    credentials: Arc<Credentials>,
     present: Mutex<Present>,
 }
 
@@ -76,7 +77,7 @@ struct Refusal {
 }
 
 impl Tokens {
-    pub(super) fn new(credentials: Credentials) -> Self {
+    pub(super) fn new(credentials: Arc<Credentials>) -> Self {
         Self { credentials, present: Mutex::default() }
     }
 

@@ -25,9 +25,9 @@ pub(super) struct Election {
         require_equals = true
     )]
     leader_election: bool,
-    /// The name of the Lease.
-    #[arg(long, env = "CONNECTOR_LEASE_NAME", default_value = "connector-operator")]
-    lease_name: String,
+    /// The name of the Lease. connector-operator where it is absent.
+    #[arg(long, env = "CONNECTOR_LEASE_NAME")]
+    lease_name: Option<String>,
     /// The namespace of the Lease. The operator's own where it is absent.
     #[arg(long, env = "POD_NAMESPACE")]
     lease_namespace: Option<String>,
@@ -46,7 +46,15 @@ struct Standing {
     lost: CancellationToken,
 }
 
+/// The name of the Lease where none is given.
+const LEASE: &str = "connector-operator";
+
 impl Election {
+    /// Would it compete for the same Lease as operators that look after other connectors?
+    pub(super) fn has_the_common_lease(&self) -> bool {
+        self.leader_election && self.lease_name.is_none()
+    }
+
     /// Stands for election as `instance`; `stop` is cancelled when an election that was won is lost.
     pub(super) fn begin(self, client: &Client, instance: &str, stop: &CancellationToken) -> Campaign {
         if !self.leader_election {
@@ -58,7 +66,7 @@ impl Election {
         };
         // A name that nobody has had before, not even in the same pod.
         let identity = format!("{instance}_{:016x}", fastrand::u64(..));
-        let leases = Arc::new(OneLease::new(leases, self.lease_name));
+        let leases = Arc::new(OneLease::new(leases, self.lease_name.unwrap_or_else(|| LEASE.to_owned())));
         let (candidate, leadership) = Candidate::new(leases, identity, Timing::default());
         let (stop, written) = (stop.clone(), CancellationToken::new());
         let all_written = written.clone().cancelled_owned();

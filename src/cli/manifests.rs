@@ -26,7 +26,7 @@ use crate::sync::{Credential, Failure, Opened, SecretSeen, Source};
 /// Why manifests can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ManifestError {
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {source}; name a YAML file, a folder of them, or - for standard input", path = path.display())]
     File { path: PathBuf, source: std::io::Error },
     #[error("{file}, document {document}: {problem}")]
     Document { file: String, document: usize, problem: String },
@@ -132,7 +132,7 @@ impl Document {
     pub(super) fn connector<K: Kind>(&self) -> Result<K, ManifestError> {
         let object: K = decode(&self.file, &self.value)?;
         if object.meta().name.is_none() {
-            return Err(self.problem("metadata.name is missing".to_owned()));
+            return Err(self.problem("metadata.name is missing: give it a name".to_owned()));
         }
         let understood = serde_json::to_value(&object).map_err(|error| self.problem(error.to_string()))?;
         match unknown_field(self.value.get("spec"), understood.get("spec"), "spec") {
@@ -227,10 +227,11 @@ pub(super) fn full_name(object: &impl ResourceExt) -> (String, String) {
 }
 
 fn decode<T: DeserializeOwned>(file: &str, value: &Value) -> Result<T, ManifestError> {
-    serde_json::from_value(value.clone()).map_err(|error| ManifestError::Object {
+    let text = value.to_string();
+    serde_json::from_str(&text).map_err(|error| ManifestError::Object {
         file: file.to_owned(),
         object: title(value),
-        problem: error.to_string(),
+        problem: api::problem::<T>(&text, &error),
     })
 }
 
@@ -318,7 +319,26 @@ spec:
     fn a_missing_field_is_named() {
         let text = CONNECTOR.replace("  account: acme\n", "");
         let error = manifests(&text).unwrap().connectors[0].connector::<ScalrConnector>().unwrap_err();
-        assert_eq!(error.to_string(), "test.yaml: ScalrConnector default/acme: missing field `account`");
+        assert_eq!(
+            error.to_string(),
+            "test.yaml: ScalrConnector default/acme: spec: missing field `account`"
+        );
+    }
+
+    #[test]
+    fn what_stands_in_the_wrong_place_is_not_repeated() {
+        let text = CONNECTOR.replace("{name: token}", "canary-token");
+        let error = manifests(&text).unwrap().connectors[0].connector::<ScalrConnector>().unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.starts_with("test.yaml: ScalrConnector default/acme: spec.apiTokenSecretRef: expected "),
+            "{error}"
+        );
+        assert!(!error.contains("canary"), "{error}");
+        let secret =
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: token}\nstringData: {api-token: 271828}\n";
+        let error = manifests(secret).unwrap_err().to_string();
+        assert_eq!(error, "test.yaml: Secret default/token: stringData.api-token: expected a string");
     }
 
     #[test]

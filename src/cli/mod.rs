@@ -12,7 +12,9 @@ mod results;
 mod snapshot;
 mod standalone;
 mod stop;
+mod storage;
 mod sync;
+mod watching;
 
 use std::process::ExitCode;
 
@@ -24,7 +26,7 @@ use stop::{cancelled_by_signal, signals};
 
 /// Reads who has access to Scalr accounts and PlanetScale organizations, and keeps it as Baton snapshots.
 #[derive(Debug, Parser)]
-#[command(name = "connector-operator", version, propagate_version = true)]
+#[command(name = "connector-operator", version, propagate_version = true, args_override_self = true)]
 struct Arguments {
     /// What to log: off, error, warn, info, debug, trace, or per module as in info,kube=warn. Commands other than
     /// run, scalr and planetscale log only warnings where this is not given.
@@ -54,7 +56,7 @@ enum Command {
     Snapshot(snapshot::Snapshot),
     /// Prints the CustomResourceDefinitions
     Crds(crds::Crds),
-    /// Prints the reference pages about conditions and metrics
+    /// Prints the reference pages about fields, conditions, settings and metrics
     Reference(reference::Reference),
 }
 
@@ -69,6 +71,9 @@ enum Output {
 
 /// Why a command failed, as one sentence; the exit code is 1.
 type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// What to do about a folder that cannot be made.
+const WRITABLE: &str = "name a folder that this user can write to";
 
 /// What commands other than `run` log: warnings, but not how a run ended, which they print.
 const OF_OTHERS: &str = "warn,connector_operator::sync::run=off";
@@ -86,13 +91,12 @@ pub fn main() -> ExitCode {
 impl Arguments {
     fn execute(self) -> Result<ExitCode, Failed> {
         let Self { log_level, log_format, command } = self;
-        let logged = |usual: &str| {
-            telemetry::init(log_level.as_deref().unwrap_or(usual), log_format.unwrap_or(LogFormat::Console));
-        };
+        let format = log_format.unwrap_or(LogFormat::Console);
+        let logged = |usual: &str| telemetry::init(log_level.as_deref().unwrap_or(usual), format);
         match command {
             Command::Run(run) => {
-                logged("info");
-                run.execute().map(|()| ExitCode::SUCCESS)
+                let level = log_level.as_deref().unwrap_or("info");
+                run.execute(level, format).map(|()| ExitCode::SUCCESS)
             }
             Command::Sync(sync) => {
                 logged(OF_OTHERS);

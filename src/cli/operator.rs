@@ -1,34 +1,42 @@
 //! `run`: the operator itself.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use futures::future::BoxFuture;
 use kube::Client;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::access::guard::Limits;
+use crate::clock::Clock;
 use crate::connectors::http::ClientOptions;
 use crate::controller::{self, Context, Defaults, Deliveries, SecretIndex, Shared};
-use crate::kinds::{self, Kind, Visitor};
 use crate::network::HostPolicy;
 use crate::server::{self, Metrics, Readiness};
-use crate::snapshot::DirectoryStore;
-use crate::sync::{ObjectKey, Queue, Snapshots};
+use crate::sync::{Queue, Snapshots};
+use crate::telemetry::{self, LogFormat, Traces};
 
 use super::asking::Asking;
 use super::election::{Campaign, Election};
-use super::{Failed, runtime, signals};
+use super::storage::{self, Storage};
+use super::watching::Watching;
+use super::{Failed, WRITABLE, runtime, signals};
 
-/// How long a stop may take before the program ends all the same; the chart's grace is longer.
-const STOP_WITHIN: Duration = Duration::from_secs(20);
+/// How long the parts may take to stop before the program ends all the same. With what comes after it, these are 20 s; the
+/// chart's grace is longer.
+const STOP_WITHIN: Duration = Duration::from_secs(17);
+
+/// How long the last traces may take.
+const SEND_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long what is left on the runtime may take.
+const END_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long it may take where another operator leads soon: less than the time from when a Lease is lost until others may
 /// take it.
@@ -40,17 +48,16 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(300);
 /// Runs the operator: watches connectors in a cluster and reads when they are due
 #[derive(Debug, Args)]
 pub(super) struct Run {
-    /// The folder that keeps the snapshots.
-    #[arg(long, env = "CONNECTOR_SNAPSHOT_DIR", default_value = "/var/lib/connector-operator/snapshots")]
-    snapshot_dir: PathBuf,
+    #[command(flatten)]
+    storage: Storage,
     /// How many snapshots to keep of each connector.
     #[arg(long, env = "CONNECTOR_SNAPSHOT_KEEP", default_value = "5")]
     snapshot_keep: NonZeroUsize,
     /// How long to keep the snapshots of a connector that was deleted.
     #[arg(long, env = "CONNECTOR_SNAPSHOT_RETENTION", default_value = "168h", value_parser = duration)]
     snapshot_retention: Duration,
-    /// The folder for scratch files, below which this instance has one of its own. .scratch in the folder of the
-    /// snapshots where it is absent.
+    /// The folder for scratch files, below which this instance has one of its own. Where it is absent, .scratch in the
+    /// folder of the snapshots; with a bucket, one in the system's folder for temporary files.
     #[arg(long, env = "CONNECTOR_SCRATCH_DIR")]
     scratch_dir: Option<PathBuf>,
     /// A host that credentials may be sent to: a name, or *.suffix. Repeat it, or separate by commas.
@@ -75,6 +82,8 @@ pub(super) struct Run {
     /// Where C1 is, as HOST or HOST:PORT, for all connectors, whatever host their client ids name. It must be allowed.
     #[arg(long, env = "CONNECTOR_C1_API_HOST", value_name = "HOST[:PORT]")]
     c1_api_host: Option<String>,
+    #[command(flatten)]
+    watching: Watching,
     #[command(flatten)]
     election: Election,
     #[command(flatten)]
@@ -114,6 +123,22 @@ pub(super) struct Run {
     /// Where to serve /healthz, /readyz and /metrics.
     #[arg(long, env = "CONNECTOR_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
+    /// Where traces of runs go: an OTLP endpoint for http/protobuf, to which /v1/traces is added. OpenTelemetry's own
+    /// variables are heeded too; without it and them there are none.
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<Url>,
+    /// Tell metrics of each connector by itself. Without it, what is counted over all connectors remains.
+    #[arg(
+        long,
+        env = "CONNECTOR_OBJECT_METRICS",
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true
+    )]
+    object_metrics: bool,
     /// Where to serve the snapshots to those who may port-forward into the pod; must be a loopback address.
     #[arg(
         long,
@@ -122,6 +147,9 @@ pub(super) struct Run {
         value_name = "ADDRESS:PORT"
     )]
     snapshot_listen: SocketAddr,
+    /// Have events and logs name the people whose access changed, and not their ids alone.
+    #[arg(long, env = "CONNECTOR_NAMES_IN_EVENTS")]
+    names_in_events: bool,
     /// What this instance calls itself in events.
     #[arg(long, env = "POD_NAME", default_value = "connector-operator")]
     instance: String,
@@ -132,10 +160,20 @@ fn duration(text: &str) -> Result<Duration, crate::api::InvalidDuration> {
 }
 
 impl Run {
-    pub(super) fn execute(self) -> Result<(), Failed> {
+    /// Logs at `level` in `format`, and operates.
+    pub(super) fn execute(self, level: &str, format: LogFormat) -> Result<(), Failed> {
         let runtime = runtime()?;
+        let traces = Traces::begin(self.otlp_endpoint.as_ref(), &self.instance, runtime.handle());
+        telemetry::init_traced(level, format, traces.as_ref().ok().and_then(Option::as_ref));
+        if let Err(problem) = &traces {
+            tracing::warn!("There are no traces: {problem}");
+        }
         let done = runtime.block_on(self.operate());
-        runtime.shutdown_timeout(Duration::from_secs(1));
+        // Whoever has lost the Lease has no time for that: what did not end by itself has to end now.
+        if let (Ok(()), Ok(Some(traces))) = (&done, traces) {
+            traces.end(SEND_WITHIN);
+        }
+        runtime.shutdown_timeout(END_WITHIN);
         done
     }
 
@@ -160,45 +198,66 @@ impl Run {
         if asked {
             Ok(())
         } else {
-            Err("a part of the operator ended by itself, and the rest with it".into())
+            Err("a part of the operator ended by itself, and the rest with it: the log says why; start it again".into())
         }
     }
 
     /// Starts every part, and stands for election. The future that is returned ends when all parts have ended after
     /// `stop`.
     async fn start(self, stop: &CancellationToken) -> Result<(BoxFuture<'static, ()>, Campaign), Failed> {
-        let hosts = HostPolicy::new(&self.allow_upstream_hosts)?.with_loopback(self.allow_loopback);
-        let c1_hosts = HostPolicy::new(&self.allow_c1_hosts)?.with_loopback(self.allow_loopback);
+        if self.watching.is_a_shard() && self.election.has_the_common_lease() {
+            return Err("--watch-label-selector needs a --lease-name of its own: operators that look after different \
+                        connectors must not wait for each other"
+                .into());
+        }
+        let hosts = allowed("--allow-upstream-host", &self.allow_upstream_hosts, self.allow_loopback)?;
+        let c1_hosts = allowed("--allow-c1-host", &self.allow_c1_hosts, self.allow_loopback)?;
         let upstream = ClientOptions { allowances: self.asking.allowances(), ..ClientOptions::new(hosts) };
-        std::fs::create_dir_all(&self.snapshot_dir)
-            .map_err(|error| format!("--snapshot-dir {}: {error}", self.snapshot_dir.display()))?;
         let scratch = self.scratch()?;
-        let store = DirectoryStore::new(&self.snapshot_dir);
+        let store = self.storage.open(&scratch)?;
         let listener = listen("--listen", self.listen).await?;
         if !self.snapshot_listen.ip().is_loopback() {
-            return Err(
-                format!("--snapshot-listen {}: must be a loopback address", self.snapshot_listen).into()
-            );
+            return Err(format!(
+                "--snapshot-listen {}: must be a loopback address, such as 127.0.0.1:8081",
+                self.snapshot_listen
+            )
+            .into());
         }
         let snapshot_listener = listen("--snapshot-listen", self.snapshot_listen).await?;
-        let client = kubernetes().await.map_err(|error| format!("no Kubernetes API server: {error}"))?;
-        let (metrics, readiness) = (Metrics::default(), Readiness::default());
+        storage::prove(&store).await?;
+        let client = kubernetes().await.map_err(|error| {
+            format!(
+                "no Kubernetes API server: {error}; set KUBECONFIG, or run in a pod with a ServiceAccount"
+            )
+        })?;
+        let watches_secrets = self.watching.watches_secrets();
+        let scope = self.watching.scope(&client).await?;
+        let metrics = if self.object_metrics { Metrics::default() } else { Metrics::without_objects() };
+        let readiness = Readiness::default();
         let campaign = self.election.begin(&client, &self.instance, stop);
         let leadership = campaign.leadership.clone();
+        metrics.observe_leadership(leadership.clone());
         let snapshots = Snapshots::new(store, scratch, self.snapshot_keep.get()).led_by(leadership.clone());
         let queue = Queue::new(stop.clone());
-        let secrets = Arc::new(SecretIndex::default());
-        let deliveries =
-            Deliveries::new(client.clone(), c1_hosts, self.c1_api_host, metrics.clone(), stop.clone());
+        metrics.observe_queue(&queue);
+        let deliveries = Deliveries::new(
+            client.clone(),
+            c1_hosts,
+            self.c1_api_host,
+            leadership.clone(),
+            metrics.clone(),
+            stop.clone(),
+        );
         let defaults = Defaults {
             interval: self.default_interval,
             min_interval: self.min_interval,
             timeout: self.default_timeout,
         };
         let context = Arc::new(Context::new(Shared {
-            client: client.clone(),
+            client,
+            scope,
             instance: self.instance,
-            queue: queue.clone(),
+            queue,
             snapshots: snapshots.clone(),
             retention: self.snapshot_retention,
             upstream,
@@ -207,26 +266,20 @@ impl Run {
                 max_percent: self.max_removal_percent,
                 min_removed: self.max_removal_count,
             },
-            secrets: Arc::clone(&secrets),
-            deliveries: deliveries.clone(),
+            secrets: Arc::new(SecretIndex::default()),
+            deliveries,
+            names_in_events: self.names_in_events,
             leadership,
             metrics: metrics.clone(),
+            clock: Clock::system(),
         }));
-        let mut controllers = Controllers {
-            context,
-            deliveries: deliveries.clone(),
-            readiness: readiness.clone(),
-            stop,
-            wake: HashMap::new(),
-        };
-        let mut parts = kinds::for_each(&mut controllers);
-        parts.push(Box::pin(controller::watch_secrets(client, secrets, controllers.wake, stop.clone())));
-        parts.push(Box::pin(queue.work(self.concurrency.get())));
-        parts.push(Box::pin(deliveries.until_stopped()));
+        let mut parts =
+            controller::parts(&context, self.concurrency.get(), watches_secrets, &readiness, stop);
         let serving = server::serve(listener, readiness, metrics, stop.clone().cancelled_owned());
         parts.push(Box::pin(report_end("Health and metrics are", serving)));
-        let store = snapshots.store().clone();
-        let serving = server::serve_snapshots(snapshot_listener, store, stop.clone().cancelled_owned());
+        let (store, scratch) = (snapshots.store().clone(), snapshots.scratch().to_owned());
+        let serving =
+            server::serve_snapshots(snapshot_listener, store, scratch, stop.clone().cancelled_owned());
         parts.push(Box::pin(report_end("Snapshots are", serving)));
         // A part that ends before the stop takes the rest with it: half an operator looks healthy and is not.
         let parts = parts.into_iter().map(|part| {
@@ -254,44 +307,31 @@ async fn report_end(what: &str, serving: impl Future<Output = std::io::Result<()
     }
 }
 
-/// Starts the controller of each kind.
-struct Controllers<'a> {
-    context: Arc<Context>,
-    deliveries: Deliveries,
-    readiness: Readiness,
-    stop: &'a CancellationToken,
-    wake: HashMap<&'static str, mpsc::UnboundedSender<ObjectKey>>,
-}
-
-impl Visitor for Controllers<'_> {
-    type Output = BoxFuture<'static, ()>;
-
-    fn visit<K: Kind>(&mut self) -> Self::Output {
-        let (wake, woken) = mpsc::unbounded_channel();
-        self.wake.insert(K::KIND, wake);
-        self.readiness.awaits(K::KIND);
-        self.deliveries.awaits(K::KIND);
-        let context = Arc::clone(&self.context);
-        Box::pin(controller::control::<K>(context, woken, self.readiness.clone(), self.stop.clone()))
-    }
-}
-
 impl Run {
     /// This instance's own scratch folder, without what a killed predecessor left there.
     fn scratch(&self) -> Result<PathBuf, Failed> {
         let mut parts = Path::new(&self.instance).components();
         if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
-            return Err(format!("--instance {:?}: must be the name of a pod", self.instance).into());
+            return Err(format!(
+                "--instance {:?}: must be a name without slashes, such as that of the pod",
+                self.instance
+            )
+            .into());
         }
-        let folder = self.scratch_dir.clone().unwrap_or_else(|| self.snapshot_dir.join(".scratch"));
+        let folder = self.scratch_dir.clone().unwrap_or_else(|| self.storage.default_scratch());
         let own = folder.join(&self.instance);
         let cleared = match std::fs::remove_dir_all(&own) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
             _ => std::fs::create_dir_all(&own),
         };
-        cleared.map_err(|error| format!("--scratch-dir {}: {error}", folder.display()))?;
+        cleared.map_err(|error| format!("--scratch-dir {}: {error}; {WRITABLE}", folder.display()))?;
         Ok(own)
     }
+}
+
+fn allowed(flag: &str, hosts: &[String], loopback: bool) -> Result<HostPolicy, Failed> {
+    let policy = HostPolicy::new(hosts).map_err(|error| format!("{flag}: {error}"))?;
+    Ok(policy.with_loopback(loopback))
 }
 
 /// A client none of whose requests waits forever: a watch is ended by the server well before.
@@ -302,5 +342,8 @@ async fn kubernetes() -> Result<Client, Failed> {
 }
 
 async fn listen(flag: &str, address: SocketAddr) -> Result<TcpListener, Failed> {
-    Ok(TcpListener::bind(address).await.map_err(|error| format!("{flag} {address}: {error}"))?)
+    let bound = TcpListener::bind(address).await;
+    Ok(bound.map_err(|error| {
+        format!("{flag} {address}: {error}; name an address of this machine that is free")
+    })?)
 }

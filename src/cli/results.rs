@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::access::{Counts, in_words};
 use crate::api::{ChangeStatus, Class, Phase, Reason};
+use crate::printing;
 use crate::sync::{Ended, Outcome};
 
 use super::{Failed, report};
@@ -83,8 +84,11 @@ impl RunResult {
                 result.status = Phase::Connected;
                 result.message = format!("Read {}.", in_words(&published.counts));
                 result.scope = scope(&published.counts);
-                result.changes = published.changes.map(|changes| {
-                    changes.into_iter().map(|(scope, change)| (scope, ChangeStatus::from(change))).collect()
+                result.changes = published.news.map(|news| {
+                    news.changes
+                        .into_iter()
+                        .map(|(scope, change)| (scope, ChangeStatus::from(change)))
+                        .collect()
                 });
                 result.counts = published.counts;
                 result.snapshot =
@@ -145,7 +149,7 @@ impl RunResult {
             count("users"),
             count("grants"),
             format!("{:.1}s", self.seconds),
-            self.snapshot.as_ref().map_or_else(String::new, |written| report::bytes(written.size)),
+            self.snapshot.as_ref().map_or_else(String::new, |written| printing::bytes(written.size)),
         ]
     }
 }
@@ -163,7 +167,7 @@ pub(super) fn print_tables(results: &[SyncResult]) -> Result<(), Failed> {
         let of_run = results.first().map(|first| first.run.headings()).unwrap_or_default();
         let headings: Vec<&str> = ["NAMESPACE", "NAME"].into_iter().chain(of_run).collect();
         let rows: Vec<Vec<String>> = results.iter().map(|result| row(result)).collect();
-        report::table(&headings, &rows)?;
+        report::table(&headings, rows)?;
     }
     for result in results.iter().filter(|result| !result.is_success()) {
         let SyncResult { kind, namespace, name, run } = result;

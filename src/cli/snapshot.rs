@@ -7,8 +7,10 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::snapshot::{self, DirectoryStore, Owner};
+use crate::printing;
+use crate::snapshot::{self, Owner, Store};
 
+use super::storage::Storage;
 use super::{Failed, Output, report};
 
 /// Looks at stored snapshots
@@ -23,10 +25,9 @@ pub(super) enum Snapshot {
 }
 
 #[derive(Debug, Args)]
-struct Store {
-    /// The folder that keeps the snapshots.
-    #[arg(long, env = "CONNECTOR_SNAPSHOT_DIR", default_value = "/var/lib/connector-operator/snapshots")]
-    snapshot_dir: PathBuf,
+struct Stored {
+    #[command(flatten)]
+    storage: Storage,
     /// Only connectors in this namespace.
     #[arg(short, long)]
     namespace: Option<String>,
@@ -35,7 +36,7 @@ struct Store {
 #[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
-    store: Store,
+    store: Stored,
     /// How to print them.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -55,7 +56,7 @@ pub(super) struct Pair {
 #[derive(Debug, Args)]
 pub(super) struct Prune {
     #[command(flatten)]
-    store: Store,
+    store: Stored,
     /// How many to keep of each connector.
     #[arg(long, default_value = "5")]
     keep: NonZeroUsize,
@@ -70,7 +71,10 @@ struct Row {
     id: String,
     latest: bool,
     size: u64,
-    path: PathBuf,
+    /// Where it is, of snapshots in a folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<PathBuf>,
+    uri: String,
 }
 
 impl Snapshot {
@@ -83,17 +87,12 @@ impl Snapshot {
     }
 }
 
-impl Store {
-    fn open(&self) -> Result<DirectoryStore, Failed> {
-        // A folder that is not there is a mistyped one, not an empty store.
-        let folder = &self.snapshot_dir;
-        if !folder.is_dir() {
-            return Err(format!("--snapshot-dir {}: there is no such folder", folder.display()).into());
-        }
-        Ok(DirectoryStore::new(folder))
+impl Stored {
+    fn open(&self) -> Result<Store, Failed> {
+        self.storage.open_existing(&std::env::temp_dir())
     }
 
-    fn owners(&self, store: &DirectoryStore) -> Result<Vec<Owner>, Failed> {
+    fn owners(&self, store: &Store) -> Result<Vec<Owner>, Failed> {
         let mut owners = store.owners()?;
         owners.retain(|owner| self.namespace.as_deref().is_none_or(|it| it == owner.namespace()));
         Ok(owners)
@@ -110,17 +109,21 @@ impl List {
                 kind: owner.kind().to_owned(),
                 name: owner.name().to_owned(),
                 uid: owner.uid().to_owned(),
+                path: match &store {
+                    Store::Directory(folders) => Some(folders.path(&owner, &entry.id)),
+                    Store::Bucket(_) => None,
+                },
+                uri: store.uri(&owner, &entry.id),
                 id: entry.id.to_string(),
                 latest: entry.latest,
                 size: entry.size,
-                path: entry.path,
             }));
         }
         match self.output {
             Output::Json => report::json(&rows),
             Output::Table => {
                 let rows: Vec<Vec<String>> = rows.into_iter().map(cells).collect();
-                report::table(&["NAMESPACE", "KIND", "NAME", "ID", "LATEST", "SIZE"], &rows)
+                report::table(&["NAMESPACE", "KIND", "NAME", "ID", "LATEST", "SIZE"], rows)
             }
         }
     }
@@ -128,7 +131,7 @@ impl List {
 
 fn cells(row: Row) -> Vec<String> {
     let latest = if row.latest { "yes" } else { "" }.to_owned();
-    vec![row.namespace, row.kind, row.name, row.id, latest, report::bytes(row.size)]
+    vec![row.namespace, row.kind, row.name, row.id, latest, printing::bytes(row.size)]
 }
 
 impl Pair {
@@ -138,7 +141,7 @@ impl Pair {
         let first = snapshot::Snapshot::open(&self.first, scratch)?;
         let second = snapshot::Snapshot::open(&self.second, scratch)?;
         let packed = snapshot::pair(&first, &second, &self.out, scratch)?;
-        report::text(&format!("{}: {}\n", packed.path.display(), report::bytes(packed.size)))
+        report::text(&format!("{}: {}\n", packed.path.display(), printing::bytes(packed.size)))
     }
 }
 

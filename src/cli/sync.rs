@@ -59,8 +59,9 @@ impl Sync {
         let allowances = self.asking.allowances();
         let jobs = manifests.connectors.iter().map(|document| job(document, &manifests, &allowances));
         let jobs = jobs.collect::<Result<Vec<Job>, ManifestError>>()?;
-        std::fs::create_dir_all(&self.out)
-            .map_err(|error| format!("--out {}: {error}", self.out.display()))?;
+        std::fs::create_dir_all(&self.out).map_err(|error| {
+            format!("--out {}: {error}; name a folder that can be written to", self.out.display())
+        })?;
         let read = async { Ok::<_, Failed>(read_all(jobs, &self.out, cancelled_by_signal()?).await) };
         let results = runtime()?.block_on(read)?;
         let all_read = results.iter().all(SyncResult::is_success);
@@ -132,7 +133,7 @@ fn prepare<K: Kind>(
         kind: K::KIND,
         namespace,
         name,
-        scope: Box::new(move |counts| object.scope_column(counts)),
+        scope: Box::new(move |counts| object.scope_column(counts.get("organizations").copied())),
         timeout: timing.timeout,
         source: Box::new(source),
     })

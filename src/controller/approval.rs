@@ -57,7 +57,7 @@ mod tests {
     fn status(held: Option<&str>, accepted: bool, handled: Option<&str>) -> ConnectorStatus {
         let hold = |id| Hold { accepted, ..Hold::new(id, "run", Time(Timestamp::UNIX_EPOCH), &[]) };
         ConnectorStatus {
-            held: held.map(hold),
+            held: held.map(hold).map(Box::new),
             last_handled_approval: handled.map(str::to_owned),
             ..ConnectorStatus::default()
         }

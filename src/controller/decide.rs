@@ -330,7 +330,7 @@ mod tests {
     }
 
     fn holding(id: &str) -> ConnectorStatus {
-        ConnectorStatus { held: Some(Hold::new(id, "a", Time(at("10:00:05")), &[])), ..settled() }
+        ConnectorStatus { held: Some(Box::new(Hold::new(id, "a", Time(at("10:00:05")), &[]))), ..settled() }
     }
 
     #[rstest]

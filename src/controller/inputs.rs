@@ -14,7 +14,9 @@ use crate::c1::Credentials;
 use crate::connectors::Connector;
 use crate::connectors::http::ClientOptions;
 use crate::kinds::Kind;
-use crate::sync::{Credential, Failure, Opened, SecretSeen, Settings, Source};
+use crate::sync::{Credential, Failure, ObjectKey, Opened, SecretSeen, Settings, Source};
+
+use super::fingerprints::Fingerprints;
 
 /// Where a spec names the credentials of C1.
 const C1_FIELD: &str = "spec.c1.credentialsSecretRef";
@@ -80,22 +82,58 @@ pub struct Inputs<K> {
     namespace: Namespace,
     object: Arc<K>,
     upstream: ClientOptions,
+    /// Of what is read.
+    fingerprints: Arc<Fingerprints>,
+    key: ObjectKey,
 }
 
 impl<K: Kind> Inputs<K> {
-    /// Reads for `object` from its namespace; its upstream is asked as `upstream` says.
-    pub fn new(namespace: Namespace, object: Arc<K>, upstream: ClientOptions) -> Self {
-        Self { namespace, object, upstream }
+    /// Reads for `object`, whose key is `key`, from its namespace; its upstream is asked as `upstream` says.
+    pub fn new(
+        namespace: Namespace,
+        object: Arc<K>,
+        upstream: ClientOptions,
+        fingerprints: Arc<Fingerprints>,
+        key: ObjectKey,
+    ) -> Self {
+        Self { namespace, object, upstream, fingerprints, key }
+    }
+
+    /// Does the Secret say what its version `observed` did? Then its version, which is another by now.
+    pub(super) async fn unchanged(&self, observed: Option<&str>) -> Option<String> {
+        if !observed.is_some_and(|version| self.fingerprints.knows(&self.key, version)) {
+            return None;
+        }
+        let name = &self.object.credential_ref().name;
+        // What cannot be read is the run's to say.
+        let secret = self.namespace.secret(K::CREDENTIAL_FIELD, name).await.ok()??;
+        if !self.fingerprints.is_the_same(&self.key, &secret, &self.keys()) {
+            return None;
+        }
+        self.fingerprints.remember(&self.key, &secret, &self.keys());
+        Some(secret.resource_version().unwrap_or_default())
     }
 
     async fn secret(&self) -> (SecretSeen, Result<Secret, Failure>) {
         match self.namespace.secret(K::CREDENTIAL_FIELD, &self.object.credential_ref().name).await {
             Ok(Some(secret)) => {
+                self.fingerprints.remember(&self.key, &secret, &self.keys());
                 (SecretSeen::Version(secret.resource_version().unwrap_or_default()), Ok(secret))
             }
-            Ok(None) => (SecretSeen::Missing, Err(no_secret(self.object.as_ref(), &self.namespace.here()))),
+            Ok(None) => {
+                self.fingerprints.forget(&self.key);
+                (SecretSeen::Missing, Err(no_secret(self.object.as_ref(), &self.namespace.here())))
+            }
             Err(failure) => (SecretSeen::Unread, Err(failure)),
         }
+    }
+
+    /// The keys that are read of the Secret: the credential, and the CA bundle where it is in the same one.
+    fn keys(&self) -> Vec<&str> {
+        let secret = &self.object.credential_ref().name;
+        let here = |it: &&CaBundleRef| it.kind == CaBundleKind::Secret && it.name == *secret;
+        let ca_bundle = self.object.common().ca_bundle_ref.as_ref().filter(here);
+        std::iter::once(self.object.credential_key()).chain(ca_bundle.map(CaBundleRef::key)).collect()
     }
 
     async fn connect(&self, secret: Secret) -> Result<(Box<dyn Connector>, Credential), Failure> {
@@ -208,7 +246,8 @@ pub fn connect<K: Kind>(
 /// Where a person finds the credential of `object`.
 pub fn place<K: Kind>(object: &K) -> Credential {
     let place = format!("key {} of Secret {}", object.credential_key(), object.credential_ref().name);
-    Credential { name: K::CREDENTIAL, place, settings: Settings::Spec }
+    let (address, scope) = (object.address_field().to_owned(), K::SCOPE_FIELD.to_owned());
+    Credential { name: K::CREDENTIAL, place, address, scope, settings: Settings::Spec }
 }
 
 /// The Secret that `object` names is not `here`.
@@ -234,4 +273,49 @@ pub fn no_ca_bundle(reference: &CaBundleRef, here: &str) -> Failure {
         reference.key()
     );
     Failure::new(Reason::CaBundleNotFound, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::ScalrConnector;
+    use crate::sync::assert_says_what_to_do;
+
+    fn connector() -> ScalrConnector {
+        serde_json::from_value(json!({
+            "apiVersion": "connectors.conductorone.com/v1alpha1", "kind": "ScalrConnector",
+            "metadata": { "name": "acme", "namespace": "identity" },
+            "spec": { "account": "acme", "apiTokenSecretRef": { "name": "scalr-acme" } },
+        }))
+        .unwrap()
+    }
+
+    fn data(value: &[u8]) -> BTreeMap<String, Vec<u8>> {
+        BTreeMap::from([("api-token".to_owned(), value.to_vec())])
+    }
+
+    #[test]
+    fn every_sentence_about_what_a_connector_refers_to_says_what_is_wrong_and_what_to_do() {
+        let (object, here) = (connector(), "namespace identity");
+        let reference = CaBundleRef { kind: CaBundleKind::ConfigMap, name: "corp-ca".to_owned(), key: None };
+        let c1: C1CredentialsRef = serde_json::from_value(json!({ "name": "c1-scalr" })).unwrap();
+        let mut failures = vec![no_secret(&object, here), no_ca_bundle(&reference, here)];
+        failures.extend(
+            [BTreeMap::new(), data(b" \n"), data(&[0xff])].map(|data| token(&object, data).unwrap_err()),
+        );
+        failures.push(credentials_in(Secret::default(), &c1).err().unwrap());
+        let keys = [("client-id", "canary"), ("client-secret", "canary")];
+        let keys = keys.map(|(key, value)| (key.to_owned(), ByteString(value.into())));
+        let malformed = Secret { data: Some(keys.into()), ..Secret::default() };
+        failures.push(credentials_in(malformed, &c1).err().unwrap());
+        let mut all = String::new();
+        for Failure { reason, message, .. } in failures {
+            assert_says_what_to_do(&message);
+            assert!(!message.contains("canary"), "{message}");
+            all += &format!("{}: {message}\n", reason.as_str());
+        }
+        insta::assert_snapshot!(all);
+    }
 }

@@ -5,9 +5,12 @@
 //! writes down what came of them.
 
 mod approval;
+mod assembly;
+mod context;
 pub mod decide;
 mod delivery;
 mod events;
+mod fingerprints;
 pub mod inputs;
 mod progress;
 mod reconcile;
@@ -18,9 +21,11 @@ mod store;
 mod sweep;
 mod watch;
 
+pub use assembly::parts;
+pub use context::{Context, Shared};
 pub use delivery::Deliveries;
-pub use reconcile::{Context, Error, FIELD_MANAGER, Shared, reconcile};
+pub use reconcile::{Error, FIELD_MANAGER, reconcile};
 pub use schedule::{Cadence, Defaults, InvalidTiming, Timing};
 pub use secrets::{Known, Purpose, SecretIndex};
 pub use sweep::Sweep;
-pub use watch::{control, watch_secrets};
+pub use watch::{Scope, control, watch_secrets};

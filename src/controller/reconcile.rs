@@ -1,36 +1,38 @@
 //! One look at one object: observe, decide, act, write the status where it changed.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action as Requeue;
-use kube::{Api, Client, ResourceExt};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, ResourceExt};
 use serde_json::json;
+use tracing::Instrument;
 
-use crate::access::guard::Limits;
 use crate::api::{self, ConditionType, ConnectorStatus, Phase, Reason, Trigger};
 use crate::connectors::http::ClientOptions;
 use crate::kinds::Kind;
-use crate::leadership::Leadership;
-use crate::server::Metrics;
 use crate::snapshot::{InvalidOwner, Owner, SyncId};
 use crate::sync::{
-    self, CredentialKey, Failure, NewRun, ObjectKey, Outcome, Plan, Queue, RunView, SecretSeen, Snapshots,
+    self, CredentialKey, Failure, NewRun, ObjectKey, Outcome, Plan, RunView, SecretSeen, Snapshots,
 };
+use crate::telemetry::TRACED;
 
 use super::approval::Approval;
+use super::context::{Context, age_of};
 use super::decide::{Action, Observed, Waits, decide};
-use super::delivery::{self, Age, Deliveries, Request, Terms};
-use super::events::{Events, News};
+use super::delivery::{self, Request, Terms};
+use super::events::News;
 use super::inputs::{Inputs, Namespace};
 use super::progress::Telling;
-use super::schedule::{Defaults, InvalidTiming, Timing};
-use super::secrets::{Known, Purpose, SecretIndex, as_version};
+use super::schedule::{InvalidTiming, Timing};
+use super::secrets::{Known, Purpose, as_version};
 use super::status::{self, Begun};
-use super::store::Unseen;
+use super::store::{compare, counts};
 
 /// The name under which this operator owns fields.
 pub const FIELD_MANAGER: &str = "connector-operator";
@@ -39,50 +41,21 @@ const LONG_RUN: Duration = Duration::from_secs(2);
 /// No id is longer, and no longer annotation is kept.
 const LONGEST_APPROVAL: usize = 128;
 
-/// What the operator is made of, as its reconciles see it.
-pub struct Shared {
-    /// The Kubernetes client.
-    pub client: Client,
-    /// What this instance calls itself in events.
-    pub instance: String,
-    /// The queue in which runs wait.
-    pub queue: Queue,
-    /// Where snapshots go.
-    pub snapshots: Snapshots,
-    /// How long the snapshots of a deleted connector are kept.
-    pub retention: Duration,
-    /// How upstreams are asked: the hosts that credentials may be sent to, and how much each may ask.
-    pub upstream: ClientOptions,
-    /// What is filled in where a spec is silent.
-    pub defaults: Defaults,
-    /// No connector may set a limit of the removal guard higher, whatever it says.
-    pub highest_limits: Limits,
-    /// What is known of Secrets.
-    pub secrets: Arc<SecretIndex>,
-    /// Work for C1.
-    pub deliveries: Deliveries,
-    /// Whether this operator leads; one that does not decides nothing.
-    pub leadership: Leadership,
-    /// What is counted.
-    pub metrics: Metrics,
-}
-
-/// What all reconciles share.
-pub struct Context {
-    shared: Shared,
-    events: Events,
-    unseen: Unseen,
-}
-
 /// Why a reconcile could not be finished; it is tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The status could not be written.
     #[error("writing the status: {0}")]
     Status(#[source] kube::Error),
+    /// Whether the object is still as the watch shows it could not be asked.
+    #[error("looking at the object: {0}")]
+    Unread(#[source] kube::Error),
     /// Another operator leads by now.
     #[error("another operator leads by now")]
     Deposed,
+    /// The object is no longer as the watch shows it, or has shown it when this was decided.
+    #[error("the object has changed meanwhile")]
+    Outdated,
     /// The object has no name, namespace or uid, which the API server never leaves out.
     #[error("the object has no {0}")]
     Anonymous(&'static str),
@@ -91,76 +64,16 @@ pub enum Error {
     Owner(#[from] InvalidOwner),
 }
 
-impl Context {
-    /// The context of an operator made of these.
-    pub fn new(shared: Shared) -> Self {
-        let events = Events::new(shared.client.clone(), shared.instance.clone());
-        Self { shared, events, unseen: Unseen::default() }
-    }
-
-    /// The Kubernetes client.
-    pub fn client(&self) -> &Client {
-        &self.shared.client
-    }
-
-    /// The queue in which runs wait.
-    pub fn queue(&self) -> &Queue {
-        &self.shared.queue
-    }
-
-    /// Whether this operator leads.
-    pub(super) fn leadership(&self) -> &Leadership {
-        &self.shared.leadership
-    }
-
-    /// Work for C1.
-    pub(super) fn deliveries(&self) -> &Deliveries {
-        &self.shared.deliveries
-    }
-
-    /// The snapshots of all connectors.
-    pub(super) fn snapshots(&self) -> &Snapshots {
-        &self.shared.snapshots
-    }
-
-    /// How long the snapshots of a deleted connector are kept.
-    pub(super) fn retention(&self) -> SignedDuration {
-        SignedDuration::try_from(self.shared.retention).unwrap_or(SignedDuration::MAX)
-    }
-
-    /// A reconcile could not be finished.
-    pub(super) fn reconcile_failed(&self, kind: &'static str) {
-        self.shared.metrics.reconcile_failed(kind);
-    }
-
-    /// The watch shows the object.
-    pub(super) fn saw<K: Kind>(&self, key: &ObjectKey, object: &K) {
-        self.unseen.saw(key, object.status());
-        // One that is going has no worker that would say whose client id it has.
-        if object.common().c1.is_some() && object.meta().deletion_timestamp.is_none() {
-            self.shared.deliveries.expect(&age_of(object, key));
+impl Error {
+    /// The word that it is counted by.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Status(_) => "StatusNotWritten",
+            Self::Unread(_) => "ObjectNotRead",
+            Self::Deposed => "Deposed",
+            Self::Outdated => "Outdated",
+            Self::Anonymous(_) | Self::Owner(_) => "InvalidObject",
         }
-        if let Some(status) = object.status() {
-            self.shared.metrics.status_is(key, status);
-        }
-    }
-
-    /// The object is gone: stop its run, forget it.
-    pub(super) fn forget(&self, key: &ObjectKey) {
-        self.shared.queue.cancel(key);
-        self.shared.deliveries.forget(key);
-        self.unseen.forget(key);
-        self.shared.secrets.forget(key);
-        self.shared.metrics.forget(key);
-    }
-
-    /// A complete list knows only what `keep` knows: forget the rest.
-    pub(super) fn retain(&self, kind: &'static str, keep: impl Fn(&ObjectKey) -> bool) {
-        self.shared.queue.retain(kind, &keep);
-        self.shared.deliveries.retain(kind, &keep);
-        self.unseen.retain(kind, &keep);
-        self.shared.secrets.retain(kind, &keep);
-        self.shared.metrics.retain(kind, &keep);
     }
 }
 
@@ -180,6 +93,8 @@ struct Subject<'a, K> {
     generation: i64,
     /// The status as it is stored.
     stored: ConnectorStatus,
+    /// The version of the object that has it.
+    version: Option<String>,
     /// The same as the runs alone would have it.
     status: ConnectorStatus,
     now: Timestamp,
@@ -200,38 +115,82 @@ pub(super) fn key_of<K: Kind>(object: &K) -> Result<ObjectKey, Error> {
     })
 }
 
-fn age_of<K: Kind>(object: &K, key: &ObjectKey) -> Age {
-    // The API server always says when it made an object.
-    let created = object.meta().creation_timestamp.as_ref().map_or(Timestamp::MAX, |time| time.0);
-    Age { created, key: key.clone() }
-}
-
-/// Looks at one object, and says when to look again.
+/// Looks at one object, and says when to look again. `shown` has what the watch shows, which may be newer than `object`.
 ///
 /// # Errors
 /// [`Error`], after which the object is looked at again soon.
-pub async fn reconcile<K: Kind>(object: Arc<K>, context: Arc<Context>) -> Result<Requeue, Error> {
+pub async fn reconcile<K: Kind>(
+    object: Arc<K>,
+    shown: Store<K>,
+    context: Arc<Context>,
+) -> Result<Requeue, Error> {
+    let begun = Instant::now();
+    // At the level of errors: whatever is logged at all says which object it is about. In JSON `name` is the span's own.
+    let span = tracing::error_span!(
+        "reconcile",
+        kind = K::KIND,
+        namespace = object.namespace(),
+        connector = object.meta().name
+    );
+    let done = look_at(object, &shown, &context).instrument(span).await;
+    // An object that has changed meanwhile is no problem.
+    let problem = done.as_ref().err().filter(|error| !matches!(error, Error::Outdated)).map(Error::as_str);
+    context.shared.metrics.reconciled(K::KIND, begun.elapsed(), problem);
+    done
+}
+
+/// The object as the watch shows it now: a reconcile begins some time after the controller has taken its object. To be
+/// asked after what was written and not yet seen, since that is forgotten once it is shown. `None` where it is another
+/// one of the same name. An API server that is behind may show an older one than before: then this one counts.
+fn latest<K: Kind>(object: Arc<K>, shown: &Store<K>) -> Option<Arc<K>> {
+    let Some(now) = shown.get(&ObjectRef::from_obj(object.as_ref())) else { return Some(object) };
+    if now.meta().uid != object.meta().uid {
+        return None;
+    }
+    let order = version_of(&now).zip(version_of(&object)).and_then(|(now, taken)| compare(now, taken));
+    Some(if order == Some(Ordering::Less) { object } else { now })
+}
+
+fn version_of<K: Kind>(object: &Arc<K>) -> Option<&str> {
+    object.meta().resource_version.as_deref()
+}
+
+async fn look_at<K: Kind>(object: Arc<K>, shown: &Store<K>, context: &Context) -> Result<Requeue, Error> {
     let key = key_of(object.as_ref())?;
     let Some(term) = context.shared.leadership.term() else { return Ok(Requeue::await_change()) };
-    let stored = context.unseen.latest(&key, object.status());
+    let unseen = context.unseen.latest(&key);
+    // Another of the same name has an event of its own.
+    let Some(object) = latest(object, shown) else { return Ok(Requeue::await_change()) };
+    let as_shown = || (object.status().cloned().unwrap_or_default(), object.resource_version());
+    let unseen = unseen.filter(|(_, version)| counts(version.as_deref(), version_of(&object)));
+    let (stored, version) = unseen.unwrap_or_else(as_shown);
     let generation = object.meta().generation.unwrap_or_default();
-    let now = Timestamp::now();
+    let now = context.shared.clock.now();
     let status = delivery::without(&stored, now);
-    let subject = Subject { object: &object, generation, stored, status, now, key, term };
-    subject.deliver(&context);
+    let subject = Subject { object: &object, generation, stored, version, status, now, key, term };
+    subject.deliver(context);
     let run = context.shared.queue.view(&subject.key);
-    match subject.decide(&context, run.as_ref()) {
+    match subject.decide(context, run.as_ref()) {
         Action::Forget => {
             context.forget(&subject.key);
             Ok(Requeue::await_change())
         }
-        Action::Suspend => subject.suspend(&context).await,
-        Action::NoteApproval => subject.note_approval(&context).await,
-        Action::Start(trigger) => subject.start(&context, trigger).await,
-        Action::Follow => subject.follow(&context, run.as_ref()).await,
-        Action::CallOff => subject.call_off(&context).await,
-        Action::Record => subject.record(&context).await,
-        Action::Wait(until) => subject.wait(&context, until).await,
+        Action::Suspend => subject.suspend(context).await,
+        Action::NoteApproval => subject.note_approval(context).await,
+        Action::Start(trigger) => {
+            if run.is_some() {
+                // Whatever keeps the next from beginning, this one must not publish any more.
+                context.shared.queue.cancel(&subject.key);
+            }
+            match trigger {
+                Trigger::SecretChanged => subject.look_into_secret(context).await,
+                trigger => subject.start(context, trigger).await,
+            }
+        }
+        Action::Follow => subject.follow(context, run.as_ref()).await,
+        Action::CallOff => subject.call_off(context).await,
+        Action::Record => subject.record(context).await,
+        Action::Wait(until) => subject.wait(context, until).await,
     }
 }
 
@@ -252,7 +211,7 @@ impl<K: Kind> Subject<'_, K> {
             silent: common.suspend.unwrap_or(false),
         };
         let age = age_of(self.object.as_ref(), &self.key);
-        deliveries.follow(&age, K::about(), terms, as_version(secret.as_ref()));
+        deliveries.follow(&age, K::about(), terms, secret);
     }
 
     fn decide(&self, context: &Context, run: Option<&RunView>) -> Action {
@@ -297,11 +256,37 @@ impl<K: Kind> Subject<'_, K> {
         Ok(Requeue::requeue(Duration::ZERO))
     }
 
+    /// A Secret of another version may say the same.
+    async fn look_into_secret(&self, context: &Context) -> Result<Requeue, Error> {
+        // A run that was cut off begins again, whatever the Secret says.
+        let cut_off = self.status.last_sync.as_ref().is_some_and(|sync| sync.completion_time.is_none());
+        let observed = self.status.observed_secret_version.as_deref().filter(|_| !cut_off);
+        let Some(version) = self.inputs(context).unchanged(observed).await else {
+            return self.start(context, Trigger::SecretChanged).await;
+        };
+        self.write(context, status::same_secret(&self.status, version)).await?;
+        Ok(Requeue::requeue(Duration::ZERO))
+    }
+
+    fn inputs(&self, context: &Context) -> Inputs<K> {
+        let observer = Some(context.shared.metrics.upstream(K::KIND));
+        Inputs::new(
+            Namespace::new(context.shared.client.clone(), &self.key.namespace),
+            Arc::clone(self.object),
+            ClientOptions { observer, ..context.shared.upstream.clone() },
+            Arc::clone(&context.fingerprints),
+            self.key.clone(),
+        )
+    }
+
     async fn start(&self, context: &Context, trigger: Trigger) -> Result<Requeue, Error> {
         let timing = match self.timing(context) {
             Ok(timing) => timing,
             Err(error) => return self.refuse(context, trigger, &error).await,
         };
+        if !trigger.announced() && !self.is_up_to_date(context).await? {
+            return Err(Error::Outdated);
+        }
         let owner = self.owner()?;
         let id = SyncId::new(self.now);
         if trigger.announced() {
@@ -320,6 +305,8 @@ impl<K: Kind> Subject<'_, K> {
             limits: self.object.common().removal_limits(context.shared.highest_limits),
             before: status::published_before(&self.status),
             approved: self.approved(),
+            names: context.shared.names_in_events,
+            clock: context.shared.clock.clone(),
         };
         let run = NewRun {
             id: plan.id.to_string(),
@@ -330,6 +317,21 @@ impl<K: Kind> Subject<'_, K> {
         };
         context.shared.queue.submit(self.key.clone(), run, self.job(context, plan, owner));
         Ok(Requeue::await_change())
+    }
+
+    /// Is the object in the version that was decided on? Another operator may have read it since, and its word be on the way still.
+    /// Runs that are announced find out when they write that they begin.
+    async fn is_up_to_date(&self, context: &Context) -> Result<bool, Error> {
+        if !context.unseen.may_be_behind(&self.key) {
+            return Ok(true);
+        }
+        let api: Api<K> = Api::namespaced(context.shared.client.clone(), &self.key.namespace);
+        let found = api.get_metadata_opt(&self.key.name).await.map_err(Error::Unread)?;
+        let is = found.is_some_and(|found| found.resource_version() == self.version);
+        if is {
+            context.unseen.is_up_to_date(&self.key);
+        }
+        Ok(is)
     }
 
     fn owner(&self) -> Result<Owner, Error> {
@@ -345,18 +347,13 @@ impl<K: Kind> Subject<'_, K> {
     }
 
     fn job(&self, context: &Context, plan: Plan, owner: Owner) -> sync::Job {
-        let namespace = Namespace::new(context.shared.client.clone(), &self.key.namespace);
-        let upstream = context.shared.upstream.clone();
-        let inputs = Inputs::new(namespace, Arc::clone(self.object), upstream);
+        let inputs = self.inputs(context);
         let snapshots = context.shared.snapshots.clone();
         let destination = Arc::new(snapshots.of(owner.clone()));
-        let span = tracing::info_span!(
-            parent: None, "run", kind = K::KIND, namespace = self.key.namespace, name = self.key.name, run = %plan.id
-        );
         let (metrics, key) = (context.shared.metrics.clone(), self.key.clone());
         let requests = context.shared.deliveries.requests().clone();
         Box::new(move |cancel| {
-            let run = async move {
+            async move {
                 let telling = Telling::new(metrics, key.clone());
                 // Only now: whoever asks later wants what is read later.
                 let asked = requests.take(&key);
@@ -370,8 +367,8 @@ impl<K: Kind> Subject<'_, K> {
                     None => requests.give_back(&key, asked),
                 }
                 outcome
-            };
-            tracing::Instrument::instrument(run, span).boxed()
+            }
+            .boxed()
         })
     }
 
@@ -382,14 +379,15 @@ impl<K: Kind> Subject<'_, K> {
         trigger: Trigger,
         error: &InvalidTiming,
     ) -> Result<Requeue, Error> {
-        let message = format!("In spec.schedule or spec.timeout, {error}. Correct it.");
+        let message = format!("{error}. Correct it in the spec.");
         let outcome = Outcome {
             id: SyncId::new(self.now).to_string(),
             generation: self.generation,
             trigger,
             requested_at: self.requested_at().map(str::to_owned),
             approved: self.approved(),
-            secret: SecretSeen::Unread,
+            // What is there now is no reason to say it once more.
+            secret: self.settled(context, SecretSeen::Unread),
             started: self.now,
             completed: self.now,
             result: Err(Failure::new(Reason::InvalidSpec, message)),
@@ -434,10 +432,15 @@ impl<K: Kind> Subject<'_, K> {
         let fallback = |_| Timing::fallback(&context.shared.defaults);
         let timing = self.timing(context).unwrap_or_else(fallback);
         let after = status::ended(&self.status, &outcome, &timing);
-        if self.write(context, after).await? == Written::ObjectGone {
+        let run = context.shared.queue.span(&self.key);
+        let writing = tracing::debug_span!(target: TRACED, parent: &run, "status");
+        if self.write(context, after).instrument(writing).instrument(run).await? == Written::ObjectGone {
             return Ok(Requeue::await_change());
         }
         context.shared.metrics.run_ended(&self.key, &outcome);
+        if let Some(news) = News::of_access(&outcome) {
+            self.tell(context, &news).await;
+        }
         context.shared.queue.forget(&self.key, &outcome.id);
         context.shared.deliveries.requests().recorded(&self.key);
         // What changed while it ran was not acted on yet.
@@ -496,27 +499,33 @@ impl<K: Kind> Subject<'_, K> {
             return Err(Error::Deposed);
         }
         let api: Api<K> = Api::namespaced(context.shared.client.clone(), &self.key.namespace);
-        let patch = json!({
+        let mut patch = json!({
             "apiVersion": K::api_version(&()),
             "kind": K::KIND,
-            // The uid keeps this from an object of the same name that came after ours.
             "metadata": { "name": self.key.name, "uid": self.key.uid },
             "status": after,
         });
+        // The version keeps it from what was decided on an older view, since a watch may lag behind whoever led before,
+        // and from an object of the same name that came after ours: of a status the uid is not looked at.
+        let metadata = patch.get_mut("metadata").and_then(serde_json::Value::as_object_mut);
+        if let (Some(version), Some(metadata)) = (&self.version, metadata) {
+            metadata.insert("resourceVersion".to_owned(), json!(version));
+        }
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        match api.patch_status(&self.key.name, &params, &Patch::Apply(&patch)).await {
-            Ok(_) => {}
+        let version = match api.patch_status(&self.key.name, &params, &Patch::Apply(&patch)).await {
+            Ok(stored) => stored.resource_version(),
+            Err(kube::Error::Api(status)) if status.is_conflict() => return Err(Error::Outdated),
             Err(kube::Error::Api(status)) if status.is_not_found() => {
                 context.forget(&self.key);
                 return Ok(Written::ObjectGone);
             }
             Err(error) => return Err(Error::Status(error)),
-        }
-        context.shared.metrics.status_is(&self.key, &after);
+        };
         let (news, after_phase) = (News::of(&self.stored, &after), after.phase);
-        context.unseen.written(&self.key, after);
+        context.unseen.written(&self.key, after, version);
         if let Some(news) = news {
-            if matches!(after_phase, Some(Phase::Syncing | Phase::Suspended)) {
+            // How a run begins and ends is told by the run itself.
+            if after_phase == Some(Phase::Suspended) {
                 tracing::info!(reason = news.reason, "{}", news.note);
             }
             self.tell(context, &news).await;
@@ -538,10 +547,7 @@ impl<K: Kind> Subject<'_, K> {
     }
 
     async fn tell(&self, context: &Context, news: &News) {
-        if !context.shared.leadership.holds(self.term) {
-            return;
-        }
-        context.events.publish(self.object.object_ref(&()), news, self.now).await;
+        context.events.tell(self.object.object_ref(&()), news, self.now, self.term).await;
     }
 }
 
@@ -550,11 +556,13 @@ impl<K: Kind> Subject<'_, K> {
 fn answer(asked: Vec<Request>, outcome: &Outcome, snapshots: &Snapshots, owner: &Owner) {
     for request in asked.into_iter().filter(Request::is_wanted) {
         let (outcome, snapshots, owner) = (outcome.clone(), snapshots.clone(), owner.clone());
-        tokio::task::spawn_blocking(move || {
-            // A run has the id that it was given, and that is one.
-            let published =
-                outcome.id.parse().map(|id| snapshots.store().path(&owner, &id)).unwrap_or_default();
-            let delivered = sync::deliver(&outcome, &request.selection, &published, snapshots.scratch());
+        sync::in_background(move || {
+            let published = || match outcome.id.parse() {
+                Ok(id) => snapshots.store().fetch(&owner, &id, snapshots.scratch()),
+                // A run has the id that it was given, and that is one.
+                Err(_) => Ok(None),
+            };
+            let delivered = sync::deliver(&outcome, &request.selection, published, snapshots.scratch());
             request.answer(delivered);
         });
     }

@@ -7,7 +7,7 @@ use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::api::{Class, CommonSpec, InvalidDuration, Schedule};
+use crate::api::{Class, CommonSpec, InvalidDuration, Schedule, SpecDuration};
 
 /// The first wait after a failure; each further one doubles it.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
@@ -60,10 +60,15 @@ pub enum Cadence {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTiming {
     /// The interval or the timeout is no duration.
-    #[error(transparent)]
-    Duration(#[from] InvalidDuration),
+    #[error("{field} {problem}")]
+    Duration {
+        /// Which of the two.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: InvalidDuration,
+    },
     /// The pattern is none.
-    #[error("cron {pattern:?} cannot be understood: {problem}")]
+    #[error("spec.schedule.cron {pattern:?} cannot be understood: {problem}")]
     Cron {
         /// The pattern.
         pattern: String,
@@ -71,13 +76,13 @@ pub enum InvalidTiming {
         problem: String,
     },
     /// No moment fits the pattern.
-    #[error("cron {pattern:?} fits no day of any year")]
+    #[error("spec.schedule.cron {pattern:?} fits no day of any year")]
     Never {
         /// The pattern.
         pattern: String,
     },
     /// There is no such time zone.
-    #[error("timeZone {name:?} is not in the IANA database; names are such as Europe/Prague")]
+    #[error("spec.schedule.timeZone {name:?} is not in the IANA database; names are such as Europe/Prague")]
     TimeZone {
         /// The name.
         name: String,
@@ -90,7 +95,7 @@ impl Timing {
     /// # Errors
     /// [`InvalidTiming`] where that cannot be understood.
     pub fn of(spec: &CommonSpec, uid: &str, defaults: &Defaults) -> Result<Self, InvalidTiming> {
-        let timeout = spec.timeout.as_ref().map_or(Ok(defaults.timeout), |timeout| timeout.get())?;
+        let timeout = duration("spec.timeout", spec.timeout.as_ref(), defaults.timeout)?;
         Ok(Self {
             cadence: Cadence::of(spec.schedule.as_ref(), defaults)?,
             timeout: timeout.max(Duration::from_secs(1)),
@@ -162,7 +167,7 @@ impl Cadence {
     fn of(schedule: Option<&Schedule>, defaults: &Defaults) -> Result<Self, InvalidTiming> {
         let Some(pattern) = schedule.and_then(|schedule| schedule.cron.as_ref()) else {
             let asked = schedule.and_then(|schedule| schedule.interval.as_ref());
-            let interval = asked.map_or(Ok(defaults.interval), |interval| interval.get())?;
+            let interval = duration("spec.schedule.interval", asked, defaults.interval)?;
             return Ok(Self::Every(interval.max(defaults.min_interval)));
         };
         let name = schedule.and_then(|schedule| schedule.time_zone.as_deref()).unwrap_or("UTC");
@@ -173,6 +178,15 @@ impl Cadence {
         }
         Ok(Self::Cron { pattern: Box::new(cron), zone, floor: defaults.min_interval })
     }
+}
+
+fn duration(
+    field: &'static str,
+    asked: Option<&SpecDuration>,
+    default: Duration,
+) -> Result<Duration, InvalidTiming> {
+    let Some(asked) = asked else { return Ok(default) };
+    asked.get().map_err(|problem| InvalidTiming::Duration { field, problem })
 }
 
 fn parsed(pattern: &str) -> Result<Cron, InvalidTiming> {
@@ -218,7 +232,6 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::api::SpecDuration;
 
     const DEFAULTS: Defaults = Defaults {
         interval: Duration::from_secs(3600),
@@ -321,10 +334,14 @@ mod tests {
     }
 
     #[rstest]
-    #[case("61 * * * *", None, "cron \"61 * * * *\" cannot be understood")]
+    #[case("61 * * * *", None, "spec.schedule.cron \"61 * * * *\" cannot be understood")]
     #[case("0 0 31 2 *", None, "fits no day of any year")]
     #[case("* * * * * *", None, "cannot be understood")]
-    #[case("0 6 * * *", Some("Europe/Atlantis"), "is not in the IANA database")]
+    #[case(
+        "0 6 * * *",
+        Some("Europe/Atlantis"),
+        "spec.schedule.timeZone \"Europe/Atlantis\" is not in the IANA database"
+    )]
     fn a_schedule_that_means_nothing_is_refused_in_words(
         #[case] pattern: &str,
         #[case] zone: Option<&str>,
@@ -332,6 +349,15 @@ mod tests {
     ) {
         let error = Timing::of(&cron(pattern, zone), "uid", &DEFAULTS).unwrap_err().to_string();
         assert!(error.contains(because), "{error}");
+    }
+
+    #[test]
+    fn a_duration_that_is_none_is_named_by_its_field() {
+        let told = |spec: &CommonSpec| Timing::of(spec, "uid", &DEFAULTS).unwrap_err().to_string();
+        let none = "is not a duration such as 30m or 1h30m";
+        assert_eq!(told(&every("soon")), format!("spec.schedule.interval \"soon\" {none}"));
+        let timeout = CommonSpec { timeout: Some(SpecDuration("soon".into())), ..CommonSpec::default() };
+        assert_eq!(told(&timeout), format!("spec.timeout \"soon\" {none}"));
     }
 
     proptest! {

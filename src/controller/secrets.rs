@@ -1,8 +1,8 @@
 //! Which version every Secret has, and which connectors use it. Only names and versions: a Secret's content is read
 //! by the run that needs it, and kept nowhere.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sync::ObjectKey;
 
@@ -37,12 +37,19 @@ pub enum Purpose {
 
 type User = (ObjectKey, Purpose);
 
+/// Names are shared: there may be tens of thousands.
 #[derive(Debug, Default)]
 struct State {
-    versions: HashMap<SecretName, Known>,
+    secrets: HashMap<Arc<SecretName>, Secret>,
     relisted: HashMap<SecretName, String>,
-    users: HashMap<SecretName, BTreeSet<User>>,
-    uses: HashMap<User, SecretName>,
+    uses: HashMap<Arc<User>, Arc<SecretName>>,
+}
+
+#[derive(Debug, Default)]
+struct Secret {
+    known: Option<Known>,
+    /// Few use the same, and mostly one: a list, for a set of one has room for a dozen.
+    users: Vec<Arc<User>>,
 }
 
 impl SecretIndex {
@@ -51,7 +58,7 @@ impl SecretIndex {
         let mut state = self.state();
         let name = (user.namespace.clone(), secret.to_owned());
         state.used(&(user.clone(), purpose), &name);
-        state.versions.get(&name).cloned()
+        state.secrets.get(&name)?.known.clone()
     }
 
     /// A connector no longer uses any Secret for this.
@@ -72,36 +79,53 @@ impl SecretIndex {
     /// The list is complete: what it did not find is gone. Returns the connectors that this concerns.
     pub fn list_ends(&self) -> Vec<ObjectKey> {
         let mut state = self.state();
-        let mut found: HashMap<_, _> =
-            state.relisted.drain().map(|(name, version)| (name, Known::Present(version))).collect();
-        for (name, known) in state.versions.iter().filter(|(name, _)| state.users.contains_key(*name)) {
-            let (Known::Present(version) | Known::Gone(version)) = known;
-            found.entry(name.clone()).or_insert_with(|| Known::Gone(version.clone()));
+        let mut found = std::mem::take(&mut state.relisted);
+        let mut concerned = Vec::new();
+        for (name, secret) in &mut state.secrets {
+            let now = match found.remove(name.as_ref()) {
+                Some(version) => Some(Known::Present(version)),
+                None => secret.known.clone().map(Known::gone),
+            };
+            if now != secret.known {
+                secret.known = now;
+                concerned.extend(secret.users());
+            }
         }
-        let before = std::mem::replace(&mut state.versions, found);
-        let changed = |name: &&SecretName| before.get(*name) != state.versions.get(*name);
-        state.users.keys().filter(changed).flat_map(|name| state.users_of(name)).collect()
+        state.secrets.retain(|_, secret| secret.is_worth_knowing());
+        state.secrets.extend(found.into_iter().map(|(name, version)| {
+            (Arc::new(name), Secret { known: Some(Known::Present(version)), users: Vec::new() })
+        }));
+        concerned
     }
 
     /// A Secret was made or changed. Returns the connectors that use it.
     pub fn changed(&self, namespace: &str, name: &str, version: &str) -> Vec<ObjectKey> {
         let mut state = self.state();
-        let name = (namespace.to_owned(), name.to_owned());
-        state.versions.insert(name.clone(), Known::Present(version.to_owned()));
-        state.users_of(&name)
+        let secret = state.secret(&(namespace.to_owned(), name.to_owned())).1;
+        secret.known = Some(Known::Present(version.to_owned()));
+        secret.users()
     }
 
     /// A Secret is gone. Returns the connectors that use it.
     pub fn deleted(&self, namespace: &str, name: &str, version: &str) -> Vec<ObjectKey> {
         let mut state = self.state();
         let name = (namespace.to_owned(), name.to_owned());
-        let users = state.users_of(&name);
-        if users.is_empty() {
-            state.versions.remove(&name);
-        } else {
-            state.versions.insert(name, Known::Gone(version.to_owned()));
-        }
+        let Some(secret) = state.secrets.get_mut(&name) else { return Vec::new() };
+        secret.known = Some(Known::Gone(version.to_owned()));
+        let users = secret.users();
+        state.forget_if_unused(&name);
         users
+    }
+
+    /// Every Secret that is known to be in a namespace, with its version.
+    pub fn present(&self, namespace: &str) -> Vec<(String, String)> {
+        let state = self.state();
+        let here = state.secrets.iter().filter(|(name, _)| name.0 == namespace);
+        let present = here.filter_map(|(name, secret)| match &secret.known {
+            Some(Known::Present(version)) => Some((name.1.clone(), version.clone())),
+            _ => None,
+        });
+        present.collect()
     }
 
     /// A connector is gone.
@@ -113,8 +137,8 @@ impl SecretIndex {
     /// Forgets every connector of `kind` that `keep` does not know.
     pub fn retain(&self, kind: &str, keep: impl Fn(&ObjectKey) -> bool) {
         let mut state = self.state();
-        let gone: Vec<User> =
-            state.uses.keys().filter(|(user, _)| user.kind == kind && !keep(user)).cloned().collect();
+        let is_gone = |user: &&Arc<User>| user.0.kind == kind && !keep(&user.0);
+        let gone: Vec<Arc<User>> = state.uses.keys().filter(is_gone).cloned().collect();
         gone.iter().for_each(|user| state.unused(user));
     }
 
@@ -124,33 +148,62 @@ impl SecretIndex {
     }
 }
 
+impl Known {
+    fn gone(self) -> Self {
+        match self {
+            Self::Present(version) | Self::Gone(version) => Self::Gone(version),
+        }
+    }
+}
+
+impl Secret {
+    /// Who uses it for both purposes is told once.
+    fn users(&self) -> Vec<ObjectKey> {
+        let mut users: Vec<ObjectKey> = self.users.iter().map(|user| user.0.clone()).collect();
+        users.sort_unstable();
+        users.dedup();
+        users
+    }
+
+    fn is_worth_knowing(&self) -> bool {
+        !self.users.is_empty() || matches!(self.known, Some(Known::Present(_)))
+    }
+}
+
 impl State {
+    /// The Secret `name`, of which nothing may be known yet.
+    fn secret(&mut self, name: &SecretName) -> (Arc<SecretName>, &mut Secret) {
+        let known = self.secrets.get_key_value(name).map(|(name, _)| Arc::clone(name));
+        let name = known.unwrap_or_else(|| Arc::new(name.clone()));
+        (Arc::clone(&name), self.secrets.entry(name).or_default())
+    }
+
     fn used(&mut self, user: &User, name: &SecretName) {
-        if self.uses.get(user) == Some(name) {
+        if self.uses.get(user).is_some_and(|used| used.as_ref() == name) {
             return;
         }
         self.unused(user);
-        self.uses.insert(user.clone(), name.clone());
-        self.users.entry(name.clone()).or_default().insert(user.clone());
+        let user = Arc::new(user.clone());
+        let (name, secret) = self.secret(name);
+        if secret.users.is_empty() {
+            secret.users.reserve_exact(1);
+        }
+        secret.users.push(Arc::clone(&user));
+        self.uses.insert(user, name);
     }
 
     fn unused(&mut self, user: &User) {
         let Some(name) = self.uses.remove(user) else { return };
-        if let Some(users) = self.users.get_mut(&name) {
-            users.remove(user);
-            if users.is_empty() {
-                self.users.remove(&name);
-                if matches!(self.versions.get(&name), Some(Known::Gone(_))) {
-                    self.versions.remove(&name);
-                }
-            }
+        if let Some(secret) = self.secrets.get_mut(&name) {
+            secret.users.retain(|other| other.as_ref() != user);
         }
+        self.forget_if_unused(&name);
     }
 
-    fn users_of(&self, name: &SecretName) -> Vec<ObjectKey> {
-        let users: BTreeSet<&ObjectKey> =
-            self.users.get(name).into_iter().flatten().map(|(user, _)| user).collect();
-        users.into_iter().cloned().collect()
+    fn forget_if_unused(&mut self, name: &SecretName) {
+        if self.secrets.get(name).is_some_and(|secret| !secret.is_worth_knowing()) {
+            self.secrets.remove(name);
+        }
     }
 }
 

@@ -125,22 +125,29 @@ pub(super) fn ended(before: &ConnectorStatus, outcome: &Outcome, timing: &Timing
 
 fn finished(outcome: &Outcome) -> LastSync {
     let (counts, changes) = match &outcome.result {
-        Ok(Ended::Published(published)) => (published.counts.clone(), published.changes.as_ref()),
-        Ok(Ended::Held(held)) => (held.counts.clone(), None),
-        Err(_) => Default::default(),
+        Ok(Ended::Published(published)) => {
+            (Some(&published.counts), published.news.as_ref().map(|news| &news.changes))
+        }
+        Ok(Ended::Held(held)) => (Some(&held.counts), None),
+        Err(_) => (None, None),
     };
     LastSync {
         id: outcome.id.clone(),
         trigger: outcome.trigger,
         start_time: whole_seconds(outcome.started),
         completion_time: Some(whole_seconds(outcome.completed)),
-        counts,
+        counts: counts.map(copied).unwrap_or_default(),
         changes: changes
             .into_iter()
             .flatten()
             .map(|(scope, change)| (scope.clone(), ChangeStatus::from(*change)))
             .collect(),
     }
+}
+
+/// The same counts in another kind of map: a status has lists, and what is compared has trees.
+fn copied<'a, C: FromIterator<(String, u64)>>(counts: impl IntoIterator<Item = (&'a String, &'a u64)>) -> C {
+    counts.into_iter().map(|(scope, count)| (scope.clone(), *count)).collect()
 }
 
 fn succeeded(after: &mut ConnectorStatus, outcome: &Outcome, published: &Published, timing: &Timing) {
@@ -154,8 +161,8 @@ fn succeeded(after: &mut ConnectorStatus, outcome: &Outcome, published: &Publish
     after.last_published = Some(LastPublished {
         id: outcome.id.clone(),
         upstream_account_id: published.account_id.clone(),
-        counts: published.counts.clone(),
-        scopes: published.scopes.clone(),
+        counts: copied(&published.counts),
+        scopes: copied(&published.scopes),
         uri: published.uri.clone(),
         digest: published.digest.clone(),
         size: published.size,
@@ -178,7 +185,7 @@ fn held_back(after: &mut ConnectorStatus, outcome: &Outcome, held: &Held, timing
     accepted(after, now);
     after.remove_condition(ConditionType::Reconciling);
     after.set_condition(ConditionType::Stalled, "True", reason, &message, now);
-    after.held = Some(hold);
+    after.held = Some(Box::new(hold));
     after.consecutive_failures = None;
     after.next_sync_time = Some(Time(timing.after_success(outcome.started, now)));
 }
@@ -219,7 +226,7 @@ fn failed(after: &mut ConnectorStatus, outcome: &Outcome, failure: &Failure, tim
         Class::WaitForChange => Some((ConditionType::Stalled, told())),
         // That passes by itself. What is held does not, whatever else is wrong meanwhile.
         Class::Retry => {
-            after.held.as_ref().and_then(waits_for_a_person).map(|it| (ConditionType::Stalled, it))
+            after.held.as_deref().and_then(waits_for_a_person).map(|it| (ConditionType::Stalled, it))
         }
     };
     // One that stays true keeps the time since when it is.
@@ -252,7 +259,7 @@ fn accepted(after: &mut ConnectorStatus, now: Timestamp) {
 pub(super) fn noted(before: &ConnectorStatus, annotation: Option<&str>, now: Timestamp) -> ConnectorStatus {
     let last_handled_approval = annotation.map(str::to_owned);
     let mut after = ConnectorStatus { last_handled_approval, ..before.clone() };
-    let withdrawn = |hold: &&mut Hold| hold.accepted && annotation != Some(&hold.id);
+    let withdrawn = |hold: &&mut Box<Hold>| hold.accepted && annotation != Some(&hold.id);
     let Some(hold) = after.held.as_mut().filter(withdrawn) else { return after };
     hold.accepted = false;
     let asks = waits_for_a_person(hold);
@@ -274,8 +281,13 @@ pub(super) fn published_before(status: &ConnectorStatus) -> Option<PublishedBefo
         // last of all ids. It is always the same, so that what is held then keeps its id until somebody accepts it.
         id: last.id.parse().unwrap_or_else(|_| SyncId::last()),
         account_id: last.upstream_account_id.clone(),
-        scopes: last.scopes.clone(),
+        scopes: copied(&last.scopes),
     })
+}
+
+/// The Secret is of another version, and says the same.
+pub(super) fn same_secret(before: &ConnectorStatus, version: String) -> ConnectorStatus {
+    ConnectorStatus { observed_secret_version: Some(version), ..before.clone() }
 }
 
 /// Reading is switched off.
@@ -283,7 +295,12 @@ pub(super) fn suspended(before: &ConnectorStatus, generation: i64, now: Timestam
     let mut after = before.clone();
     after.observed_generation = generation;
     after.phase = Some(Phase::Suspended);
-    let message = "Suspended by spec.suspend; what was published stays.";
+    let stays = if after.last_published.is_some() {
+        "What was published before stays."
+    } else {
+        "Nothing has been published yet."
+    };
+    let message = &format!("Suspended: nothing is read while spec.suspend is true. {stays}");
     if after.condition(ConditionType::Ready).is_none_or(|ready| ready.status == "Unknown") {
         after.set_condition(ConditionType::Ready, "True", Reason::Suspended, message, now);
     } else {

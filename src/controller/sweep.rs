@@ -1,20 +1,21 @@
 //! Snapshots of connectors that are gone: kept for the retention, then removed. Only what a complete list does not
 //! know, and the API server does not know either when asked once more.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use kube::runtime::reflector::Store;
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
 use crate::kinds::Kind;
 use crate::leadership::Leadership;
-use crate::snapshot::{DirectoryStore, Owner, Retired, StoreError};
-use crate::sync::ObjectKey;
+use crate::snapshot::{self, Owner, Retired, StoreError};
 
-use super::reconcile::key_of;
+use super::watch::Scope;
 
 /// How often to look. A deletion that no watch saw is noticed by then.
 const EVERY: Duration = Duration::from_secs(15 * 60);
@@ -23,14 +24,18 @@ const EVERY: Duration = Duration::from_secs(15 * 60);
 pub struct Sweep<K: Kind> {
     /// Asked before anything goes.
     pub client: Client,
+    /// Nothing is removed that is outside of it.
+    pub scope: Scope,
     /// What the watch has listed.
     pub objects: Store<K>,
     /// Where the snapshots are.
-    pub snapshots: DirectoryStore,
+    pub snapshots: snapshot::Store,
     /// How long those of a deleted connector are kept.
     pub retention: SignedDuration,
     /// Only who leads removes anything.
     pub leadership: Leadership,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 impl<K: Kind> Sweep<K> {
@@ -63,21 +68,24 @@ impl<K: Kind> Sweep<K> {
     /// When the store fails; what was not reached is for the next time.
     pub async fn once(&self) -> Result<(), StoreError> {
         let mut failed = Ok(());
-        for owner in self.owners().await? {
+        let owners = self.owners().await?;
+        // After the folders: nobody has one whose object was not listed before.
+        let listed: HashSet<String> = self.objects.state().iter().filter_map(|object| object.uid()).collect();
+        for owner in owners {
             // One folder that fails does not keep the others.
-            failed = failed.and(self.look_at(owner).await);
+            failed = failed.and(self.look_at(owner, &listed).await);
         }
         failed
     }
 
-    async fn look_at(&self, owner: Owner) -> Result<(), StoreError> {
-        if self.is_listed(&owner) {
+    async fn look_at(&self, owner: Owner, listed: &HashSet<String>) -> Result<(), StoreError> {
+        if listed.contains(owner.uid()) {
             return self.blocking(move |store| store.revive(&owner)).await;
         }
         if !self.is_gone(&owner).await {
             return Ok(());
         }
-        let (retention, about, now) = (self.retention, owner.to_string(), Timestamp::now());
+        let (retention, about, now) = (self.retention, owner.to_string(), self.clock.now());
         if self.blocking(move |store| store.retire(&owner, now, retention)).await? == Retired::Removed {
             tracing::info!(owner = about, "Removed the snapshots of a connector that is deleted");
         }
@@ -86,13 +94,9 @@ impl<K: Kind> Sweep<K> {
 
     async fn owners(&self) -> Result<Vec<Owner>, StoreError> {
         let mut owners = self.blocking(|store| store.owners()).await?;
-        owners.retain(|owner| owner.kind() == K::KIND.to_ascii_lowercase());
+        let kind = K::KIND.to_ascii_lowercase();
+        owners.retain(|owner| owner.kind() == kind && self.scope.covers(owner.namespace()));
         Ok(owners)
-    }
-
-    fn is_listed(&self, owner: &Owner) -> bool {
-        let known = |key: ObjectKey| key.uid == owner.uid();
-        self.objects.state().iter().filter_map(|object| key_of(object.as_ref()).ok()).any(known)
     }
 
     /// Asks the API server: a folder is never retired on the word of a cache. What it can't answer is not gone.
@@ -109,7 +113,7 @@ impl<K: Kind> Sweep<K> {
 
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&DirectoryStore) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&snapshot::Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let store = self.snapshots.clone();
         match spawn_blocking(move || work(&store)).await {

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::Api;
@@ -17,6 +16,8 @@ use kube::api::PostParams;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
 
 use super::{Leadership, Term, first_term};
 
@@ -93,6 +94,7 @@ pub struct Candidate {
     term: watch::Sender<Option<Term>>,
     /// The version of the Lease that was seen last, and since when.
     seen: Option<(Option<String>, Instant)>,
+    clock: Clock,
 }
 
 /// Why a candidate ended.
@@ -108,7 +110,14 @@ impl Candidate {
     /// The candidate of this name, and what tells whether it leads.
     pub fn new(leases: Arc<dyn Leases>, identity: String, timing: Timing) -> (Self, Leadership) {
         let (term, seen) = watch::channel(None);
-        (Self { leases, identity, timing, term, seen: None }, Leadership::of(seen))
+        let candidate = Self { leases, identity, timing, term, seen: None, clock: Clock::system() };
+        (candidate, Leadership::of(seen))
+    }
+
+    /// The same, who writes into the Lease what this clock says.
+    #[must_use]
+    pub fn timed_by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Tries until it leads, then leads until `stop`, or until it has lost the Lease. After `stop` it leads on until
@@ -190,14 +199,14 @@ impl Candidate {
     /// The same Lease in this candidate's hand, for the next term.
     fn taken(&self, lease: Lease) -> Lease {
         let before = lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or(0);
-        let now = MicroTime(Timestamp::now());
+        let now = MicroTime(self.clock.now());
         let spec = LeaseSpec {
             holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: i32::try_from(self.timing.lasts.as_secs()).ok(),
             acquire_time: Some(now.clone()),
             renew_time: Some(now),
             // Also after an operator that was alone, whose term is the minute in which it began.
-            lease_transitions: Some(before.saturating_add(1).max(first_term(Timestamp::now()))),
+            lease_transitions: Some(before.saturating_add(1).max(first_term(self.clock.now()))),
             ..lease.spec.unwrap_or_default()
         };
         Lease { metadata: ObjectMeta { managed_fields: None, ..lease.metadata }, spec: Some(spec) }
@@ -213,7 +222,7 @@ impl Candidate {
                 sleep(self.timing.retry).await;
                 let asked = Instant::now();
                 if let Some(spec) = &mut lease.spec {
-                    spec.renew_time = Some(MicroTime(Timestamp::now()));
+                    spec.renew_time = Some(MicroTime(self.clock.now()));
                     spec.lease_transitions = transitions;
                 }
                 match self.leases.replace(&lease).await {
@@ -262,7 +271,7 @@ impl Candidate {
             let Some(mut lease) = self.still_ours().await else { return Ok(()) };
             if let Some(spec) = &mut lease.spec {
                 spec.holder_identity = None;
-                spec.renew_time = Some(MicroTime(Timestamp::now()));
+                spec.renew_time = Some(MicroTime(self.clock.now()));
             }
             self.leases.replace(&lease).await.map(|_| ())
         };

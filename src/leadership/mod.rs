@@ -26,8 +26,18 @@ struct Term {
 impl Leadership {
     /// Of an operator that is the only one.
     pub fn alone() -> Self {
-        let number = first_term(Timestamp::now()).unsigned_abs().into();
+        Self::alone_since(Timestamp::now())
+    }
+
+    /// The same, which began then.
+    pub fn alone_since(began: Timestamp) -> Self {
+        let number = first_term(began).unsigned_abs().into();
         Self(watch::channel(Some(Term { number, until: None })).1)
+    }
+
+    /// Could nobody else lead?
+    pub fn is_alone(&self) -> bool {
+        self.0.borrow().is_some_and(|term| term.until.is_none())
     }
 
     fn of(term: watch::Receiver<Option<Term>>) -> Self {

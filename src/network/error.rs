@@ -18,7 +18,7 @@ pub enum AddressError {
         host: String,
     },
     /// A pattern in the list of hosts that is no host and no `*.suffix`.
-    #[error("`{pattern}` in the list of allowed hosts is neither a host nor a `*.suffix`")]
+    #[error("the list of allowed hosts has `{pattern}`, which is neither a host nor a `*.suffix`")]
     HostPattern {
         /// The pattern as given.
         pattern: String,

@@ -5,6 +5,7 @@ mod error;
 mod policy;
 mod redaction;
 mod resolver;
+mod tls;
 mod trust;
 mod words;
 
@@ -13,5 +14,7 @@ pub use policy::HostPolicy;
 pub(crate) use policy::is_loopback_host;
 pub(crate) use redaction::Redaction;
 pub(crate) use resolver::{AddressRefused, GuardedResolver};
+pub use tls::Tls;
+pub(crate) use tls::TlsError;
 pub(crate) use trust::certificates;
 pub(crate) use words::clean;

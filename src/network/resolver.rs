@@ -89,6 +89,20 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_name_that_changes_its_answer_is_looked_at_for_each_connection() {
+        let policy = HostPolicy::new(["*.scalr.io"]).unwrap();
+        let guard = GuardedResolver { host: "acme.scalr.io".to_owned(), policy };
+        let to = |address: &str| vec![SocketAddr::new(address.parse().unwrap(), 443)];
+        assert_eq!(guard.permitted(to("34.1.2.3")).unwrap(), to("34.1.2.3"));
+        for inside in ["169.254.169.254", "100.100.100.200", "fd00:ec2::254", "10.0.0.1", "127.0.0.1", "::1"]
+        {
+            assert!(guard.permitted(to(inside)).unwrap_err().is::<AddressRefused>(), "{inside}");
+            let both = [to(inside), to("34.1.2.3")].concat();
+            assert_eq!(guard.permitted(both).unwrap(), to("34.1.2.3"), "{inside}");
+        }
+    }
+
     #[tokio::test]
     async fn the_address_of_a_proxy_is_the_administrators_own_choice() {
         let guard = GuardedResolver { host: "acme.scalr.io".to_owned(), policy: HostPolicy::default() };

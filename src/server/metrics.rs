@@ -1,118 +1,68 @@
 //! What the operator counts. Series of an object go when it goes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
-use crate::access::Progress;
-use crate::api::{ConnectorStatus, Reason};
-use crate::sync::{Ended, ObjectKey, Outcome};
+use crate::access::{AccessNews, Progress};
+use crate::connectors::http::{Code, Observer};
+use crate::leadership::Leadership;
+use crate::sync::{Class, Ended, ObjectKey, Outcome, Queue};
 
-use super::objects::{Objects, UnderWay};
+use super::objects::{Objects, Shown, UnderWay};
+use super::process::Process;
+use super::series::{
+    OfAccess, OfClass, OfKind, OfOperation, OfReason, OfRequest, OfResource, OfResult, OfRun, OfTask, Series,
+};
+use super::standing::Standing;
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfRun {
-    kind: &'static str,
-    result: String,
-    trigger: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfResult {
-    kind: &'static str,
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfTask {
-    kind: &'static str,
-    r#type: &'static str,
-    result: String,
-}
+// How runs and reconciles end, for histograms.
+const SUCCESS: &str = "success";
+const HELD: &str = "held";
+const ERROR: &str = "error";
 
 /// What the operator counts.
 #[derive(Clone)]
-pub struct Metrics {
-    series: Arc<Series>,
-}
+pub struct Metrics(Arc<Inner>);
 
-type OfKind = Vec<(&'static str, &'static str)>;
-
-struct Series {
+struct Inner {
     registry: Registry,
-    syncs: Family<OfRun, Counter>,
-    sync_duration: Family<OfResult, Histogram>,
-    reconcile_errors: Family<OfKind, Counter>,
-    c1_tasks: Family<OfTask, Counter>,
-    c1_uploaded: Family<OfKind, Counter>,
+    series: Series,
     objects: Objects,
+    standing: Standing,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("connector");
-        let syncs = Family::default();
-        let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.01, 3.0, 12));
-        let sync_duration = Family::new_with_constructor(histogram);
-        let reconcile_errors = Family::default();
-        let (c1_tasks, c1_uploaded) = (Family::default(), Family::default());
-        let objects = Objects::default();
-        registry.register(
-            "sync",
-            "Runs that ended, by trigger and by result: a condition reason",
-            syncs.clone(),
-        );
-        registry.register_with_unit(
-            "sync_duration",
-            "How long runs took",
-            Unit::Seconds,
-            sync_duration.clone(),
-        );
-        registry.register(
-            "reconcile_errors",
-            "Reconciles that could not be finished",
-            reconcile_errors.clone(),
-        );
-        registry.register(
-            "c1_tasks",
-            "Tasks of C1 that ended, by what they asked for and by result: OK, or the gRPC status code that C1 was told",
-            c1_tasks.clone(),
-        );
-        registry.register_with_unit(
-            "c1_uploaded",
-            "What C1 has taken of snapshots",
-            Unit::Bytes,
-            c1_uploaded.clone(),
-        );
-        registry.register_collector(Box::new(objects.clone()));
-        registry.register(
-            "build",
-            "The version of this operator",
-            Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
-        );
-        let series =
-            Series { registry, syncs, sync_duration, reconcile_errors, c1_tasks, c1_uploaded, objects };
-        Self { series: Arc::new(series) }
+        Self::with(Objects::default())
     }
 }
 
 impl Metrics {
+    /// Metrics without a series of any single object: what is counted over all objects remains.
+    pub fn without_objects() -> Self {
+        Self::with(Objects::hidden())
+    }
+
+    fn with(objects: Objects) -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Process));
+        let own = registry.sub_registry_with_prefix("connector");
+        let series = Series::new(own);
+        let standing = Standing::default();
+        own.register_collector(Box::new(standing.clone()));
+        own.register_collector(Box::new(objects.clone()));
+        Self(Arc::new(Inner { registry, series, objects, standing }))
+    }
+
     /// One series of everything, so that all of it is described.
     pub(crate) fn example() -> Self {
         let metrics = Self::default();
-        let Series { syncs, sync_duration, reconcile_errors, c1_tasks, c1_uploaded, .. } =
-            metrics.series.as_ref();
-        let _ = syncs.get_or_create(&OfRun { kind: "", result: String::new(), trigger: "" });
-        let _ = sync_duration.get_or_create(&OfResult { kind: "", result: "" });
-        let _ = reconcile_errors.get_or_create(&vec![("kind", "")]);
-        let _ = c1_tasks.get_or_create(&OfTask { kind: "", r#type: "", result: String::new() });
-        let _ = c1_uploaded.get_or_create(&vec![("kind", "")]);
+        metrics.0.series.example();
+        metrics.0.objects.example();
+        metrics.0.standing.leadership_is(Leadership::alone());
         metrics
     }
 
@@ -120,63 +70,153 @@ impl Metrics {
     pub fn exposition(&self) -> String {
         let mut text = String::new();
         // Writing to a String does not fail.
-        let _ = encode(&mut text, &self.series.registry);
+        let _ = encode(&mut text, &self.0.registry);
         text
+    }
+
+    /// Tells of the runs that wait in `queue`, and of how long they have waited.
+    pub fn observe_queue(&self, queue: &Queue) {
+        self.0.standing.queue_is(queue.clone());
+        let waits = self.0.series.queue_wait.clone();
+        for class in Class::ALL {
+            let _ = waits.get_or_create(&OfClass { class: class.as_str() });
+        }
+        queue.when_begun(move |class, waited| {
+            waits.get_or_create(&OfClass { class: class.as_str() }).observe(waited.as_secs_f64());
+        });
+    }
+
+    /// Tells whether this operator leads.
+    pub fn observe_leadership(&self, leadership: Leadership) {
+        self.0.standing.leadership_is(leadership);
+    }
+
+    /// Counts the requests of all connectors of `kind`. What has not happened yet is told as 0.
+    pub fn upstream(&self, kind: &'static str) -> Arc<dyn Observer> {
+        let _ = self.0.series.rate_limited.get_or_create(&OfKind { kind });
+        for result in [SUCCESS, HELD, ERROR] {
+            let _ = self.0.series.sync_duration.get_or_create(&OfResult { kind, result });
+        }
+        Arc::new(OfUpstream { kind, series: self.0.series.clone() })
     }
 
     /// A run has ended.
     pub fn run_ended(&self, key: &ObjectKey, outcome: &Outcome) {
-        let (result, word) = match &outcome.result {
-            Ok(Ended::Published(_)) => ("Succeeded", "success"),
-            Ok(Ended::Held(held)) => {
-                let whys = held.removals.iter().map(|removal| removal.why.into());
-                (Reason::of_hold(whys).as_str(), "held")
-            }
-            Err(failure) => (failure.reason.as_str(), "error"),
+        let word = match &outcome.result {
+            Ok(Ended::Published(_)) => SUCCESS,
+            Ok(Ended::Held(_)) => HELD,
+            Err(_) => ERROR,
         };
-        let of_run = OfRun { kind: key.kind, result: result.to_owned(), trigger: outcome.trigger.as_str() };
-        self.series.syncs.get_or_create(&of_run).inc();
+        let (kind, trigger) = (key.kind, outcome.trigger.as_str());
+        let result = outcome.reason().as_str();
+        self.0.series.syncs.get_or_create(&OfRun { kind, result, trigger }).inc();
+        if let Ok(Ended::Published(published)) = &outcome.result
+            && let Some(news) = &published.news
+        {
+            self.access_changed(kind, news);
+        }
         let took = outcome.completed.duration_since(outcome.started).as_secs_f64();
-        self.series.sync_duration.get_or_create(&OfResult { kind: key.kind, result: word }).observe(took);
+        self.0.series.sync_duration.get_or_create(&OfResult { kind, result: word }).observe(took);
+    }
+
+    /// A run has published what is news for people.
+    fn access_changed(&self, kind: &'static str, news: &AccessNews) {
+        // Also where there is none: a series that begins with its first change has no increase to show for it.
+        let count = |scope: &str, change, more| {
+            let of_access = OfAccess { kind, scope: scope.to_owned(), change };
+            self.0.series.access_changes.get_or_create(&of_access).inc_by(more);
+        };
+        for (scope, change) in &news.changes {
+            count(scope, "added", change.added);
+            count(scope, "removed", change.removed);
+        }
+        count("users", "enabled", news.enabled);
+        count("users", "disabled", news.disabled);
     }
 
     /// A run of an object is under way, for as long as what is returned is kept.
     pub fn run_under_way(&self, key: &ObjectKey, progress: Arc<Progress>) -> UnderWay {
-        self.series.objects.run_under_way(key, progress)
+        self.0.objects.run_under_way(key, progress)
     }
 
-    /// A reconcile could not be finished.
-    pub fn reconcile_failed(&self, kind: &'static str) {
-        self.series.reconcile_errors.get_or_create(&vec![("kind", kind)]).inc();
+    /// A reconcile has taken so long. It could not be finished where there is a `problem`, which is one of a few words.
+    pub fn reconciled(&self, kind: &'static str, took: Duration, problem: Option<&'static str>) {
+        let result = if problem.is_none() { SUCCESS } else { ERROR };
+        let durations = &self.0.series.reconcile_duration;
+        durations.get_or_create(&OfResult { kind, result }).observe(took.as_secs_f64());
+        if let Some(reason) = problem {
+            self.0.series.reconcile_errors.get_or_create(&OfReason { kind, reason }).inc();
+        }
+    }
+
+    /// A watch on this resource, such as `secrets`, begins: what has not happened yet is told as 0.
+    pub fn watch_begins(&self, resource: &str) {
+        let _ = self.0.series.watch_restarts.get_or_create(&OfResource { resource: resource.to_owned() });
+    }
+
+    /// A watch on this resource was interrupted, and goes on.
+    pub fn watch_restarted(&self, resource: &str) {
+        self.0.series.watch_restarts.get_or_create(&OfResource { resource: resource.to_owned() }).inc();
+    }
+
+    /// So many objects of `kind` are stored that cannot be understood.
+    pub fn undecodable_objects(&self, kind: &'static str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.0.series.undecodable.get_or_create(&OfKind { kind }).set(count);
     }
 
     /// So many more tasks of C1 have ended so.
     pub fn c1_tasks_ended(&self, kind: &'static str, r#type: &'static str, result: &str, more: u64) {
         if more > 0 {
             let of_task = OfTask { kind, r#type, result: result.to_owned() };
-            self.series.c1_tasks.get_or_create(&of_task).inc_by(more);
+            self.0.series.c1_tasks.get_or_create(&of_task).inc_by(more);
         }
     }
 
     /// C1 has taken so many bytes more.
     pub fn c1_uploaded(&self, kind: &'static str, more: u64) {
         if more > 0 {
-            self.series.c1_uploaded.get_or_create(&vec![("kind", kind)]).inc_by(more);
+            self.0.series.c1_uploaded.get_or_create(&OfKind { kind }).inc_by(more);
         }
     }
 
-    /// An object has this status now.
-    pub fn status_is(&self, key: &ObjectKey, status: &ConnectorStatus) {
-        self.series.objects.set(key, status);
+    /// From now on, these are the objects of `kind`.
+    pub fn shows(&self, kind: &'static str, objects: Shown) {
+        self.0.objects.shown(kind, objects);
     }
 
-    /// An object is gone.
+    /// An object is gone: its run has no series any more.
     pub fn forget(&self, key: &ObjectKey) {
-        self.series.objects.retain(|known| known != key);
+        self.0.objects.retain(|known| known != key);
     }
 
     /// Every object of `kind` that `keep` does not know is gone.
     pub fn retain(&self, kind: &str, keep: impl Fn(&ObjectKey) -> bool) {
-        self.series.objects.retain(|known| known.kind != kind || keep(known));
+        self.0.objects.retain(|known| known.kind != kind || keep(known));
+    }
+}
+
+/// Counts the requests of all connectors of one kind.
+struct OfUpstream {
+    kind: &'static str,
+    series: Series,
+}
+
+impl std::fmt::Debug for OfUpstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("OfUpstream").field(&self.kind).finish()
+    }
+}
+
+impl Observer for OfUpstream {
+    fn ended(&self, operation: &'static str, code: Code, took: Duration) {
+        let (kind, code) = (self.kind, code.to_string());
+        self.series.requests.get_or_create(&OfRequest { kind, operation, code }).inc();
+        let durations = &self.series.request_duration;
+        durations.get_or_create(&OfOperation { kind, operation }).observe(took.as_secs_f64());
+    }
+
+    fn limited(&self) {
+        self.series.rate_limited.get_or_create(&OfKind { kind: self.kind }).inc();
     }
 }

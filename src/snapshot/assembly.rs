@@ -8,9 +8,8 @@ use rusqlite::Connection;
 use tempfile::TempPath;
 
 use super::container::{self, Packed};
-use super::reader::immutable;
-use super::schema::{self, LATE_INDEXES};
-use super::{Snapshot, SyncId};
+use super::schema::{self, LATE_INDEXES, Pages};
+use super::{Snapshot, SyncId, scratch};
 
 /// A table, and those of its columns that are copied: all except the number of the row.
 #[derive(Debug, Clone, Copy)]
@@ -80,18 +79,15 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    /// An empty database in the folder `scratch`, beside which each of `sources` can be read under its name.
-    pub(super) fn of(sources: &[(&str, &Snapshot)], scratch: &Path) -> Result<Self, AssemblyError> {
-        let database = tempfile::Builder::new()
-            .prefix("snapshot-")
-            .tempfile_in(scratch)
-            .map_err(|source| AssemblyError::Scratch { path: scratch.to_owned(), source })?
-            .into_temp_path();
-        let connection = schema::open_scratch(&database).map_err(failed("creating the database"))?;
+    /// An empty database in `folder`, beside which each of `sources` can be read under its name.
+    pub(super) fn of(sources: &[(&str, &Snapshot)], folder: &Path) -> Result<Self, AssemblyError> {
+        let database = scratch::file(folder, "snapshot-")
+            .map_err(|source| AssemblyError::Scratch { path: folder.to_owned(), source })?;
+        let connection = scratch::open_empty(&database).map_err(failed("creating the database"))?;
         for (name, snapshot) in sources {
             attach(&connection, snapshot, name).map_err(failed("opening the snapshots"))?;
         }
-        schema::begin_load(&connection).map_err(failed("creating the tables"))?;
+        schema::begin_load(&connection, Pages::Large).map_err(failed("creating the tables"))?;
         Ok(Self { connection, database })
     }
 
@@ -128,13 +124,13 @@ impl Assembly {
         }
         connection.execute_batch("commit").map_err(failed("committing the indexes"))?;
         connection.close().map_err(|(_, source)| failed("closing the database")(source))?;
-        container::pack(&self.database, out)
+        container::pack::<Path>(&self.database, out)
             .map_err(|source| AssemblyError::Write { path: out.to_owned(), source })
     }
 }
 
 fn attach(connection: &Connection, snapshot: &Snapshot, name: &str) -> rusqlite::Result<()> {
-    connection.execute(&format!("attach ?1 as {name}"), [immutable(snapshot.database())])?;
+    connection.execute(&format!("attach ?1 as {name}"), [snapshot.database().address()])?;
     // The file may be anybody's: nothing in its schema is run.
     connection.execute_batch(&format!("pragma trusted_schema = off; pragma {name}.cache_size = -2000"))
 }

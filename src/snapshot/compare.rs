@@ -1,19 +1,20 @@
 //! What came, went or became something else between two snapshots, and who of the users is disabled since. Both are
-//! read once, side by side; what went is kept in a scratch database, so that neither is ever in memory.
+//! read once, side by side; what went is kept in a scratch database, so that neither is ever in memory unless it is small.
 
 mod changed;
 mod gone;
+mod news;
 mod scopes;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rusqlite::Connection;
-use tempfile::TempPath;
 
 pub(super) use self::changed::counted_as;
 pub use self::gone::Missing;
-use super::reader::{immutable, is_of_the_content};
+use super::reader::is_of_the_content;
+use super::scratch::Scratch;
 use super::{Snapshot, schema};
 use crate::access::{Change, Changes, ResourceType};
 
@@ -52,12 +53,15 @@ impl CompareError {
     }
 }
 
-/// What went, by id and by the number of its row in the snapshot before, and who is disabled since.
+/// What went, by id and by the number of its row in the snapshot before, which grants came, and who is disabled or
+/// enabled since.
 const FOUND: &str = "
 begin;
 create table gone_resources (external_id text primary key, id integer not null) without rowid;
 create table gone_grants (external_id text primary key, id integer not null) without rowid;
+create table new_grants (external_id text primary key, id integer not null) without rowid;
 create table disabled (external_id text primary key) without rowid;
+create table enabled (external_id text primary key) without rowid;
 ";
 
 /// The differences of two snapshots, in a scratch database which goes when this is dropped.
@@ -69,8 +73,9 @@ pub struct Difference {
     changes: Changes,
     missing: u64,
     disabled: u64,
+    enabled: u64,
     // After the connection: the file goes last.
-    _database: TempPath,
+    _database: Scratch,
 }
 
 impl Difference {
@@ -81,18 +86,13 @@ impl Difference {
     /// its file says of the entitlement's resource is counted at that resource.
     ///
     /// # Errors
-    /// When a database cannot be read, or the scratch database, beside `current`, cannot be written.
+    /// When a database cannot be read, or the scratch database, beside one of them, cannot be written.
     pub fn between(
         previous: &Snapshot,
         current: &Snapshot,
         types: &[ResourceType],
     ) -> Result<Self, CompareError> {
-        let folder = current.database().parent().unwrap_or(Path::new("."));
-        let database = tempfile::Builder::new()
-            .prefix("difference-")
-            .tempfile_in(folder)
-            .map_err(|source| CompareError::Scratch { path: folder.to_owned(), source })?
-            .into_temp_path();
+        let database = scratch(previous, current)?;
         let mut difference = Self {
             connection: open(&database, previous, current).map_err(failed("opening the databases"))?,
             previous: previous.run().id.to_string(),
@@ -100,6 +100,7 @@ impl Difference {
             changes: Changes::new(),
             missing: 0,
             disabled: 0,
+            enabled: 0,
             _database: database,
         };
         difference.find_resources(types)?;
@@ -110,13 +111,14 @@ impl Difference {
     }
 
     /// What came, went and changed.
+    #[cfg(test)]
     pub fn changes(&self) -> &Changes {
         &self.changes
     }
 
     fn find_resources(&mut self, types: &[ResourceType]) -> Result<(), CompareError> {
         let found = self.compare_resources()?;
-        self.disabled = found.disabled;
+        (self.disabled, self.enabled) = (found.disabled, found.enabled);
         let mut ids = self.types().map_err(failed("reading the resource types"))?;
         ids.extend(types.iter().map(|it| it.id.to_owned()));
         ids.sort();
@@ -151,10 +153,21 @@ impl Difference {
     }
 }
 
-fn open(database: &Path, previous: &Snapshot, current: &Snapshot) -> rusqlite::Result<Connection> {
-    let connection = schema::open_scratch(database)?;
-    connection.execute("attach ?1 as previous", [immutable(previous.database())])?;
-    connection.execute("attach ?1 as current", [immutable(current.database())])?;
+/// Where the differences go: what is found of small databases is small, and else there is a file of one of them.
+fn scratch(previous: &Snapshot, current: &Snapshot) -> Result<Scratch, CompareError> {
+    let databases = [current.database(), previous.database()];
+    let folder = databases.iter().find_map(|it| it.path()?.parent());
+    match folder.filter(|_| !databases.iter().all(|it| it.is_small())) {
+        None => Ok(Scratch::in_memory()),
+        Some(folder) => Scratch::in_file(folder, "difference-")
+            .map_err(|source| CompareError::Scratch { path: folder.to_owned(), source }),
+    }
+}
+
+fn open(database: &Scratch, previous: &Snapshot, current: &Snapshot) -> rusqlite::Result<Connection> {
+    let connection = database.open_empty()?;
+    connection.execute("attach ?1 as previous", [previous.database().address()])?;
+    connection.execute("attach ?1 as current", [current.database().address()])?;
     connection.execute_batch(
         "pragma trusted_schema = off;
         pragma previous.cache_size = -2000;

@@ -39,15 +39,28 @@ pub(super) fn unfinished(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// A database that can be packed.
+pub(super) trait Content {
+    /// Its bytes, and how many they are.
+    fn content(&self) -> io::Result<(u64, Box<dyn Read + '_>)>;
+}
+
+impl Content for Path {
+    fn content(&self) -> io::Result<(u64, Box<dyn Read + '_>)> {
+        let file = File::open(self)?;
+        Ok((file.metadata()?.len(), Box::new(BufReader::with_capacity(CHUNK, file))))
+    }
+}
+
 /// Packs `database` as `path`, mode 0600. The file appears complete or not at all.
-pub(super) fn pack(database: &Path, path: &Path) -> io::Result<Packed> {
+pub(super) fn pack<C: Content + ?Sized>(database: &C, path: &Path) -> io::Result<Packed> {
     let packed = pack_unfinished(database, path)?;
     finish(path)?;
     Ok(packed)
 }
 
 /// Packs `database` beside `path`, for [`finish`] to put in place. Nothing is left behind on failure.
-pub(super) fn pack_unfinished(database: &Path, path: &Path) -> io::Result<Packed> {
+pub(super) fn pack_unfinished(database: &(impl Content + ?Sized), path: &Path) -> io::Result<Packed> {
     let beside = unfinished(path);
     write(database, &beside)
         .map(|(digest, size)| Packed { path: path.to_owned(), digest, size })
@@ -80,19 +93,18 @@ pub(super) fn create_private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn write(database: &Path, out: &Path) -> io::Result<(String, u64)> {
-    let database = File::open(database)?;
-    let size = database.metadata()?.len();
-    let mut out = Hashing { inner: create_private(out)?, digest: Sha256::new(), size: 0 };
+fn write(database: &(impl Content + ?Sized), out: &Path) -> io::Result<(String, u64)> {
+    let (size, mut database) = database.content()?;
+    let mut out = Hashing::new(create_private(out)?);
     out.write_all(HEADER)?;
     let mut encoder = zstd::Encoder::new(out, LEVEL)?;
     encoder.set_pledged_src_size(Some(size))?;
     encoder.include_contentsize(true)?;
     encoder.include_checksum(true)?;
-    io::copy(&mut BufReader::with_capacity(CHUNK, database), &mut encoder)?;
+    io::copy(&mut database, &mut encoder)?;
     let out = encoder.finish()?;
     out.inner.sync_all()?;
-    Ok((hex(&out.digest.finalize()), out.size))
+    Ok(out.finish())
 }
 
 /// Unpacks the `.c1z` at `path` into a file of its own in `scratch`, which goes when the result is dropped.
@@ -139,9 +151,9 @@ fn check_header(file: &mut File, path: &Path) -> Result<(), ReadError> {
 
 /// The SHA-256 of the file at `path`, in lowercase hexadecimal digits.
 pub(super) fn digest(path: &Path) -> io::Result<String> {
-    let mut hashing = Hashing { inner: io::sink(), digest: Sha256::new(), size: 0 };
+    let mut hashing = Hashing::new(io::sink());
     io::copy(&mut BufReader::with_capacity(CHUNK, File::open(path)?), &mut hashing)?;
-    Ok(hex(&hashing.digest.finalize()))
+    Ok(hashing.finish().0)
 }
 
 /// Lowercase hexadecimal digits.
@@ -150,10 +162,21 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Counts and hashes what goes through.
-struct Hashing<W> {
+pub(super) struct Hashing<W> {
     inner: W,
     digest: Sha256,
     size: u64,
+}
+
+impl<W> Hashing<W> {
+    pub(super) fn new(inner: W) -> Self {
+        Self { inner, digest: Sha256::new(), size: 0 }
+    }
+
+    /// The SHA-256 of what went through, in lowercase hexadecimal digits, and its size in bytes.
+    pub(super) fn finish(self) -> (String, u64) {
+        (hex(&self.digest.finalize()), self.size)
+    }
 }
 
 impl<W: Write> Write for Hashing<W> {

@@ -1,7 +1,7 @@
 //! Writing and reading `.c1z` snapshots, comparing them, and the store that keeps them.
 //!
-//! A run writes its records with [`SnapshotWriter`] into a scratch file, compares that with the last snapshot
-//! published ([`Difference`]), and has the [`DirectoryStore`] publish it. Everything here blocks its thread. It must not
+//! A run writes its records with [`SnapshotWriter`] into a scratch database, compares that with the last snapshot
+//! published ([`Difference`]), and has the [`Store`] publish it. Everything here blocks its thread. It must not
 //! know a SaaS, Kubernetes or C1's service.
 
 mod assembly;
@@ -15,6 +15,7 @@ mod pair;
 mod reader;
 mod rows;
 mod schema;
+mod scratch;
 mod select;
 mod stats;
 mod store;
@@ -33,8 +34,8 @@ pub use pair::{PairError, pair};
 pub use reader::{ReadError, Snapshot, SyncRun};
 pub use select::{SelectError, Selection, select};
 pub use store::{
-    DirectoryStore, Entry, HoldId, HoldText, HoldWriter, Latest, Pruned, Receipt, Replaces, Retired,
-    StoreError,
+    BucketAddress, BucketProblem, BucketStore, DirectoryStore, Entry, HoldId, HoldText, HoldWriter,
+    InvalidBucket, Latest, LocalFile, Pruned, Receipt, Replaces, Retired, Store, StoreError,
 };
 pub use sync_id::{InvalidSyncId, SyncId};
 pub use writer::{Finished, SnapshotWriter, WriteError};

@@ -11,7 +11,7 @@ use super::{Snapshot, SyncId};
 #[derive(Debug, thiserror::Error)]
 pub enum PairError {
     /// Both are the same run.
-    #[error("both snapshots are of the run {0}")]
+    #[error("both snapshots are of the run {0}; name those of two runs")]
     SameRun(SyncId),
     /// The file could not be put together.
     #[error("pairing two snapshots: {0}")]

@@ -1,14 +1,15 @@
 //! Reads snapshots: what they hold as C1's messages, one after the other, never all at once.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use prost::Message;
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
-use tempfile::TempPath;
+use rusqlite::{Connection, OptionalExtension};
 
+use super::container::Content;
+use super::scratch::Scratch;
 use super::{SyncId, container, schema};
 use crate::access::{Counts, ResourceType};
 use crate::proto::c1::connector::v2;
@@ -130,6 +131,8 @@ pub(super) fn is_of_the_content(error: &rusqlite::Error) -> bool {
     }
 }
 
+const OPENING: &str = "opening the database";
+
 /// A run that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncRun {
@@ -141,18 +144,31 @@ pub struct SyncRun {
     pub ended_at: Timestamp,
 }
 
-/// A snapshot, unpacked into a scratch file that goes when this is dropped. All reading is of its latest finished
+/// A snapshot, unpacked into a scratch database that goes when this is dropped. All reading is of its latest finished
 /// full run, with memory for one record at a time.
 pub struct Snapshot {
     connection: Connection,
     run: SyncRun,
     // After the connection: the file goes last.
-    database: TempPath,
+    database: Scratch,
 }
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot").field("run", &self.run).field("database", &self.database).finish()
+    }
+}
+
+impl Content for Snapshot {
+    fn content(&self) -> io::Result<(u64, Box<dyn Read + '_>)> {
+        match self.database.path() {
+            Some(path) => path.content(),
+            None => {
+                let mut connection = self.database.open().map_err(io::Error::other)?;
+                let bytes = connection.serialize("main").map_err(io::Error::other)?.to_vec();
+                Ok((bytes.len() as u64, Box::new(Cursor::new(bytes))))
+            }
+        }
     }
 }
 
@@ -162,21 +178,31 @@ impl Snapshot {
     /// # Errors
     /// When the file is no `.c1z`, is damaged, is too large, or holds no finished run.
     pub fn open(path: &Path, scratch: &Path) -> Result<Self, ReadError> {
-        Self::of_database(container::unpack(path, scratch)?)
+        Self::of_database(Scratch::File(container::unpack(path, scratch)?))
     }
 
     /// The snapshot in a database that is not packed.
-    pub(super) fn of_database(database: TempPath) -> Result<Self, ReadError> {
-        let open = || {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-                | OpenFlags::SQLITE_OPEN_NO_MUTEX
-                | OpenFlags::SQLITE_OPEN_URI;
-            let connection = Connection::open_with_flags(immutable(&database), flags)?;
-            // The file may be anybody's: nothing in its schema is run.
-            connection.execute_batch("pragma trusted_schema = off; pragma cache_size = -2000")?;
-            Ok(connection)
-        };
-        let connection = open().map_err(database_error("opening the database"))?;
+    fn of_database(database: Scratch) -> Result<Self, ReadError> {
+        let connection = database.open().map_err(database_error(OPENING))?;
+        Self::read_by(connection, database)
+    }
+
+    /// The snapshot in a database that `connection` has written.
+    pub(super) fn written_by(connection: Connection, database: Scratch) -> Result<Self, ReadError> {
+        match database {
+            // It goes with the last connection to it.
+            Scratch::Memory(_) => Self::read_by(connection, database),
+            Scratch::File(_) => {
+                connection.close().map_err(|(_, source)| database_error("closing the database")(source))?;
+                Self::of_database(database)
+            }
+        }
+    }
+
+    fn read_by(connection: Connection, database: Scratch) -> Result<Self, ReadError> {
+        // The file may be anybody's: nothing in its schema is run.
+        let only_reading = "pragma query_only = on; pragma trusted_schema = off; pragma cache_size = -2000";
+        connection.execute_batch(only_reading).map_err(database_error(OPENING))?;
         let run = latest_run(&connection)?;
         Ok(Self { connection, run, database })
     }
@@ -192,7 +218,7 @@ impl Snapshot {
     }
 
     /// Where the database lies, unpacked.
-    pub(super) fn database(&self) -> &Path {
+    pub(super) fn database(&self) -> &Scratch {
         &self.database
     }
 
@@ -333,19 +359,6 @@ fn sync_run(id: String, started: String, ended: String) -> Result<SyncRun, ReadE
 
 fn database_error(doing: &'static str) -> impl Fn(rusqlite::Error) -> ReadError {
     move |source| ReadError::Database { doing, source }
-}
-
-/// The address of a database that nobody writes any more, so that it is read without locks.
-pub(super) fn immutable(database: &Path) -> String {
-    let mut address = "file:".to_owned();
-    for byte in database.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' => address.push(char::from(*byte)),
-            byte if byte.is_ascii_alphanumeric() => address.push(char::from(*byte)),
-            byte => address.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    address + "?immutable=1"
 }
 
 #[cfg(test)]

@@ -25,7 +25,10 @@ enum Cell {
 /// Collects the rows of one table.
 #[derive(Debug)]
 pub(super) struct Rows {
-    insert_many: String,
+    table: String,
+    columns: String,
+    /// Made when there are enough rows for it: a small snapshot has none, and it takes as long as all its rows.
+    insert_many: Option<String>,
     insert_one: String,
     width: usize,
     sync_id: String,
@@ -39,23 +42,15 @@ impl Rows {
     pub(super) fn new(table: &str, columns: &[&str], sync_id: &str, discovered_at: &str) -> Self {
         let width = columns.len();
         let columns = columns.join(", ");
-        let insert = |rows: usize| {
-            let values: Vec<String> = (0..rows)
-                .map(|row| {
-                    let cells: Vec<String> =
-                        (1..=width).map(|column| format!("?{}", SHARED + row * width + column)).collect();
-                    format!("(?1, ?2, {})", cells.join(", "))
-                })
-                .collect();
-            format!("insert into {table} ({SHARED_COLUMNS}, {columns}) values {}", values.join(", "))
-        };
         Self {
-            insert_many: insert(ROWS),
-            insert_one: insert(1),
+            insert_many: None,
+            insert_one: insert(table, &columns, width, 1),
+            table: table.to_owned(),
+            columns,
             width,
             sync_id: sync_id.to_owned(),
             discovered_at: discovered_at.to_owned(),
-            cells: Vec::with_capacity(ROWS * width),
+            cells: Vec::new(),
             bytes: Vec::new(),
         }
     }
@@ -94,12 +89,20 @@ impl Rows {
         start..self.bytes.len()
     }
 
+    /// Are there enough rows for a statement?
+    pub(super) fn are_full(&self) -> bool {
+        self.cells.len() >= ROWS * self.width
+    }
+
     /// Inserts the rows if there are enough for a statement.
     pub(super) fn insert_full(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if self.cells.len() < ROWS * self.width {
+        if !self.are_full() {
             return Ok(());
         }
-        self.execute(&mut connection.prepare_cached(&self.insert_many)?, &self.cells)?;
+        let Self { table, columns, width, insert_many, .. } = self;
+        let text = insert_many.get_or_insert_with(|| insert(table, columns, *width, ROWS));
+        let mut statement = connection.prepare_cached(text)?;
+        self.execute(&mut statement, &self.cells)?;
         self.clear();
         Ok(())
     }
@@ -133,4 +136,15 @@ impl Rows {
         self.cells.clear();
         self.bytes.clear();
     }
+}
+
+/// The statement that inserts so many rows.
+fn insert(table: &str, columns: &str, width: usize, rows: usize) -> String {
+    let row = |row: usize| {
+        let cells: Vec<String> =
+            (1..=width).map(|column| format!("?{}", SHARED + row * width + column)).collect();
+        format!("(?1, ?2, {})", cells.join(", "))
+    };
+    let values: Vec<String> = (0..rows).map(row).collect();
+    format!("insert into {table} ({SHARED_COLUMNS}, {columns}) values {}", values.join(", "))
 }

@@ -4,11 +4,9 @@
 //! Both generations of the `baton` program read it. Names and definitions are theirs, to the letter: they create
 //! what is missing by name.
 
-use std::path::Path;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::{Connection, Row};
 
 /// All tables. `stats`, `grants_backfilled` and the `ingest_` columns are younger than SDK v0.7.27, which does not
 /// mind them.
@@ -73,28 +71,28 @@ pub(super) const UNIQUE_RESOURCES: &str =
 pub(super) const UNIQUE_GRANTS: &str =
     "create unique index idx_grants_external_sync_v1 on v1_grants (external_id, sync_id)";
 
-/// How a scratch file is written: nobody else looks at it and it is thrown away on any failure, so it needs
-/// neither locks nor a journal. Larger pages are the largest saving of all; a larger cache saves nothing.
-const SCRATCH: &str = "
-pragma page_size = 32768;
-pragma locking_mode = exclusive;
-pragma journal_mode = off;
-pragma synchronous = off;
-pragma cache_size = -2000;
-";
-
-/// Opens the new, empty file at `path` for writing.
-pub(super) fn open_scratch(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI,
-    )?;
-    connection.execute_batch(SCRATCH)?;
-    Ok(connection)
+/// The bytes of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pages {
+    /// For many rows: the largest saving of all.
+    Large,
+    /// For few rows. Each table and each index has a page at least, so that an empty database of large ones has
+    /// three quarters of a megabyte to be written, read and compressed.
+    Small,
 }
 
-/// Begins the transaction that loads the rows, with the tables and the early indexes.
-pub(super) fn begin_load(connection: &Connection) -> rusqlite::Result<()> {
+impl Pages {
+    fn pragma(self) -> &'static str {
+        match self {
+            Self::Large => "pragma page_size = 32768",
+            Self::Small => "pragma page_size = 4096",
+        }
+    }
+}
+
+/// Begins the transaction that loads the rows, with the tables and the early indexes, in a database that is empty.
+pub(super) fn begin_load(connection: &Connection, pages: Pages) -> rusqlite::Result<()> {
+    connection.execute_batch(pages.pragma())?;
     connection.execute_batch("begin")?;
     connection.execute_batch(TABLES)?;
     connection.execute_batch(EARLY_INDEXES)

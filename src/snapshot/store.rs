@@ -1,32 +1,38 @@
-//! Keeps published snapshots in folders: `<root>/<namespace>/<kind>/<name>/<uid>/<sync id>.c1z`, and beside them
-//! `latest.json`, which says which one counts. A snapshot never changes; `latest.json` is switched when all else is
-//! safe on the disk, so that a crash at any moment leaves the former one in place.
+//! Keeps published snapshots, in a folder or in a bucket: `<namespace>/<kind>/<name>/<uid>/<sync id>.c1z`, and beside
+//! them `latest.json`, which says which one counts. A snapshot never changes; `latest.json` is switched when all else
+//! is safe, so that a crash at any moment leaves the former one in place.
 //!
 //! Whom a folder belongs to, and whether that object still exists, is for the caller to know.
 
+mod bucket;
+mod directory;
 mod error;
-mod fence;
 mod hold;
-mod retention;
+mod local;
 
-use std::fs::{self, DirBuilder};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use self::bucket::{BucketAddress, BucketProblem, BucketStore, InvalidBucket};
+pub use self::directory::DirectoryStore;
 pub use self::error::StoreError;
-pub use self::fence::Replaces;
 pub use self::hold::{HoldId, HoldText, HoldWriter};
-pub use self::retention::{Pruned, Retired};
-use super::{Finished, Owner, Snapshot, SyncId, container};
+pub use self::local::LocalFile;
+use super::{Finished, Owner, ReadError, Snapshot, SyncId};
 use crate::access::Counts;
 use crate::access::guard::ScopeCounts;
 
 const LATEST: &str = "latest.json";
 const EXTENSION: &str = "c1z";
+/// The lease transitions of the last who published, apart from `latest.json`, should that be damaged.
+const FENCE: &str = "lease-transitions";
+const HELD: &str = "held.txt.zst";
+/// Says since when the owner has been found deleted.
+const DELETED_SINCE: &str = "deleted-since";
+/// What was left incomplete, and is of this age, is not being written any more.
+const LEFTOVER_AGE: SignedDuration = SignedDuration::from_hours(1);
 
 /// The snapshot of an owner that counts: what `latest.json` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,51 +71,78 @@ pub struct Receipt {
     pub lease_transitions: u64,
 }
 
+/// What has to count still at the moment in which something else takes its place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Replaces {
+    /// Whatever it is, or was.
+    #[default]
+    Anything,
+    /// Nothing was published before.
+    Nothing,
+    /// The snapshot of this run.
+    Run(SyncId),
+}
+
 /// A snapshot in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The run.
     pub id: SyncId,
-    /// Where the file is.
-    pub path: PathBuf,
     /// The size of the file in bytes.
     pub size: u64,
     /// Is it the one that counts?
     pub latest: bool,
 }
 
-/// Snapshots in folders below a root. One process writes; any may read.
-#[derive(Debug, Clone)]
-pub struct DirectoryStore {
-    root: PathBuf,
+/// What [`Store::prune`] has removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Snapshots that were too many.
+    pub snapshots: u64,
+    /// Files that a crash had left incomplete.
+    pub leftovers: u64,
 }
 
-/// How far a publication has come. Whatever comes after may be missing after a crash.
+/// What became of the snapshots of a deleted owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    FolderMade,
-    SnapshotWritten,
-    SnapshotNamed,
-    PointerWritten,
-    FenceRaised,
-    HoldCleared,
-    PointerSwitched,
+pub enum Retired {
+    /// They are kept; the owner has been found deleted since then.
+    Kept {
+        /// When it was first found deleted.
+        since: Timestamp,
+    },
+    /// They are gone.
+    Removed,
 }
 
-impl DirectoryStore {
-    /// The store below `root`, which need not exist yet.
-    pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
-    }
+/// Where snapshots are kept. Everything here blocks its thread.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// In folders.
+    Directory(DirectoryStore),
+    /// In a bucket of an object store.
+    Bucket(BucketStore),
+}
 
-    /// The folder below which everything is.
-    pub fn root(&self) -> &Path {
-        &self.root
+impl From<DirectoryStore> for Store {
+    fn from(store: DirectoryStore) -> Self {
+        Self::Directory(store)
     }
+}
 
-    /// Where the snapshot of run `id` is, or would be.
-    pub fn path(&self, owner: &Owner, id: &SyncId) -> PathBuf {
-        self.folder(owner).join(format!("{id}.{EXTENSION}"))
+impl From<BucketStore> for Store {
+    fn from(store: BucketStore) -> Self {
+        Self::Bucket(store)
+    }
+}
+
+impl Store {
+    /// The address of the snapshot of run `id`, as a URI.
+    pub fn uri(&self, owner: &Owner, id: &SyncId) -> String {
+        match self {
+            Self::Directory(store) => store.uri(owner, id),
+            Self::Bucket(store) => store.uri(owner, id),
+        }
     }
 
     /// Makes `snapshot` the one that counts, and clears what is held. Publishing the same run again is harmless.
@@ -117,8 +150,8 @@ impl DirectoryStore {
     ///
     /// # Errors
     /// [`StoreError::CalledOff`] when it was; [`StoreError::Fenced`] when a later leader has published, and
-    /// [`StoreError::Overtaken`] when anybody has; otherwise when the disk fails. What counted before counts still,
-    /// unless the very last step, making the switch durable, is what failed.
+    /// [`StoreError::Overtaken`] when anybody has; otherwise when the store fails. What counted before counts still,
+    /// unless the very last step is what failed: making the switch durable, or hearing from a bucket that it was made.
     pub fn publish(
         &self,
         owner: &Owner,
@@ -126,254 +159,298 @@ impl DirectoryStore {
         receipt: Receipt,
         called_off: &dyn Fn() -> bool,
     ) -> Result<Latest, StoreError> {
-        let mut made = Vec::new();
-        let published = self.publish_in_steps(owner, snapshot, receipt, &mut made, |step| match step {
-            Step::FenceRaised | Step::SnapshotWritten if called_off() => Err(StoreError::CalledOff),
-            _ => Ok(()),
-        });
-        if published.is_err() {
-            remove_made(&made);
+        match self {
+            Self::Directory(store) => store.publish(owner, snapshot, receipt, called_off),
+            Self::Bucket(store) => store.publish(owner, snapshot, receipt, called_off),
         }
-        published
-    }
-
-    /// In `made` are the files that are of no use unless this comes to its end.
-    fn publish_in_steps(
-        &self,
-        owner: &Owner,
-        finished: &Finished,
-        receipt: Receipt,
-        made: &mut Vec<PathBuf>,
-        reached: impl Fn(Step) -> Result<(), StoreError>,
-    ) -> Result<Latest, StoreError> {
-        let run = finished.snapshot().run();
-        let path = self.path(owner, &run.id);
-        self.refuse_if_overtaken(owner, &receipt)?;
-
-        self.make_folder(owner)?;
-        reached(Step::FolderMade)?;
-        made.push(container::unfinished(&path));
-        let packed = container::pack_unfinished(finished.snapshot().database(), &path)
-            .map_err(failed("writing the snapshot", &path))?;
-        reached(Step::SnapshotWritten)?;
-        if !path.exists() {
-            made.push(path.clone());
-        }
-        self.name_snapshot(&path, &packed.digest)?;
-        reached(Step::SnapshotNamed)?;
-
-        let latest = Latest {
-            id: run.id.clone(),
-            digest: packed.digest,
-            size: packed.size,
-            counts: finished.counts().clone(),
-            account_id: receipt.account_id.clone(),
-            scopes: receipt.scopes.clone(),
-            completed_at: run.ended_at,
-            lease_transitions: receipt.lease_transitions,
-        };
-        // Under a name of its own: what is switched in must not be what another leader has half written.
-        let next = self.folder(owner).join(format!("latest-{}.json.tmp", run.id));
-        made.push(next.clone());
-        write_pointer(&next, &latest).map_err(failed("writing", &next))?;
-        reached(Step::PointerWritten)?;
-        // Once more: packing takes time, in which another may have become the leader.
-        self.refuse_if_overtaken(owner, &receipt)?;
-        self.raise_fence(owner, receipt.lease_transitions)?;
-        reached(Step::FenceRaised)?;
-        // Before the switch: what is held was compared with what counts until then.
-        self.clear_hold(owner)?;
-        reached(Step::HoldCleared)?;
-        let pointer = self.folder(owner).join(LATEST);
-        fs::rename(&next, &pointer).map_err(failed("switching", &pointer))?;
-        // From here on it counts.
-        made.clear();
-        container::sync_folder_of(&pointer).map_err(failed("switching", &pointer))?;
-        reached(Step::PointerSwitched)?;
-        if let Err(error) = self.revive(owner) {
-            tracing::warn!(%error, %owner, "It is still marked as found deleted");
-        }
-        Ok(latest)
     }
 
     /// The snapshot that counts, without opening it; `None` when nothing has been published.
     ///
     /// # Errors
-    /// [`StoreError::BaselineLost`] when `latest.json` cannot be understood; otherwise when the disk fails.
+    /// [`StoreError::BaselineLost`] when `latest.json` cannot be understood; otherwise when the store fails.
     pub fn latest(&self, owner: &Owner) -> Result<Option<Latest>, StoreError> {
-        let pointer = self.folder(owner).join(LATEST);
-        let text = match fs::read(&pointer) {
-            Ok(text) => text,
-            Err(source) if source.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(failed("reading", &pointer)(source)),
-        };
-        let understood = serde_json::from_slice(&text).map(Some);
-        understood.map_err(|source| StoreError::BaselineLost { path: pointer, reason: source.to_string() })
+        match self {
+            Self::Directory(store) => store.latest(owner),
+            Self::Bucket(store) => store.latest(owner),
+        }
     }
 
     /// Opens the snapshot that counts, unpacking it in `scratch`; `None` when nothing has been published.
     ///
     /// # Errors
     /// [`StoreError::BaselineLost`] when `latest.json` or the file it names is missing, damaged or another than
-    /// what was published; otherwise when the disk fails.
+    /// what was published; otherwise when the store fails.
     pub fn open_latest(
         &self,
         owner: &Owner,
         scratch: &Path,
     ) -> Result<Option<(Latest, Snapshot)>, StoreError> {
-        let Some(latest) = self.latest(owner)? else { return Ok(None) };
-        let path = self.path(owner, &latest.id);
-        let lost = |reason: String| StoreError::BaselineLost { path: path.clone(), reason };
-        match container::digest(&path) {
-            Ok(digest) if digest == latest.digest => {}
-            Ok(_) => return Err(lost("it is not the file that was published".to_owned())),
-            Err(source) if source.kind() == ErrorKind::NotFound => {
-                return Err(lost("it is missing".to_owned()));
-            }
-            Err(source) => return Err(failed("reading", &path)(source)),
+        match self {
+            Self::Directory(store) => store.open_latest(owner, scratch),
+            Self::Bucket(store) => store.open_latest(owner, scratch),
         }
-        // The content is what was written, so mostly only the place to unpack it can fail.
-        let snapshot = match Snapshot::open(&path, scratch) {
-            Err(error) if error.is_of_the_content() => return Err(lost(error.to_string())),
-            opened => opened?,
-        };
-        if snapshot.run().id != latest.id {
-            return Err(lost(format!("it holds run {}", snapshot.run().id)));
-        }
-        Ok(Some((latest, snapshot)))
     }
 
-    /// Opens the snapshot of run `id`, unpacking it in `scratch`.
+    /// The snapshot of run `id` as a file of this machine; `None` when it is not there.
     ///
     /// # Errors
-    /// When it is missing or damaged.
-    pub fn open(&self, owner: &Owner, id: &SyncId, scratch: &Path) -> Result<Snapshot, StoreError> {
-        Ok(Snapshot::open(&self.path(owner, id), scratch)?)
+    /// When the store fails, or the file is not what was put there.
+    pub fn fetch(&self, owner: &Owner, id: &SyncId, scratch: &Path) -> Result<Option<LocalFile>, StoreError> {
+        match self {
+            Self::Directory(store) => Ok(store.fetch(owner, id)),
+            Self::Bucket(store) => store.fetch(owner, id, scratch),
+        }
+    }
+
+    /// Opens the snapshot of run `id`, unpacking it in `scratch`; `None` when it is not there.
+    ///
+    /// # Errors
+    /// When it is damaged, or the store fails.
+    pub fn open(&self, owner: &Owner, id: &SyncId, scratch: &Path) -> Result<Option<Snapshot>, StoreError> {
+        let Some(file) = self.fetch(owner, id, scratch)? else { return Ok(None) };
+        Ok(Some(Snapshot::open(&file, scratch)?))
     }
 
     /// The snapshots of an owner, the earliest first.
     ///
     /// # Errors
-    /// When the disk fails, or `latest.json` cannot be understood.
+    /// When the store fails, or `latest.json` cannot be understood.
     pub fn list(&self, owner: &Owner) -> Result<Vec<Entry>, StoreError> {
-        let latest = self.latest(owner)?.map(|latest| latest.id);
-        let folder = self.folder(owner);
-        let mut entries = Vec::new();
-        for file in files(&folder)? {
-            let path = file.path();
-            let Some(id) = id_of(&path) else { continue };
-            let size = file.metadata().map_err(failed("looking at", &path))?.len();
-            entries.push(Entry { latest: latest.as_ref() == Some(&id), id, path, size });
+        match self {
+            Self::Directory(store) => store.list(owner),
+            Self::Bucket(store) => store.list(owner),
         }
-        entries.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(entries)
     }
 
-    /// The run of the newest snapshot of an owner, be it published or not; `latest.json` is not asked.
+    /// The run of the newest snapshot of an owner that was published, or may have been; `latest.json` is not asked. One
+    /// whose publication a crash has cut off is known by the pointer that was not switched in.
     ///
     /// # Errors
-    /// When the disk fails.
+    /// When the store fails.
     pub fn newest(&self, owner: &Owner) -> Result<Option<SyncId>, StoreError> {
-        Ok(files(&self.folder(owner))?.iter().filter_map(|file| id_of(&file.path())).max())
+        match self {
+            Self::Directory(store) => store.newest(owner),
+            Self::Bucket(store) => store.newest(owner),
+        }
+    }
+
+    /// The lease transitions of the last who published; 0 where nobody has.
+    ///
+    /// # Errors
+    /// When the store fails, or nobody can tell.
+    pub fn last_term(&self, owner: &Owner) -> Result<u64, StoreError> {
+        match self {
+            Self::Directory(store) => store.last_term(owner),
+            Self::Bucket(store) => store.last_term(owner),
+        }
     }
 
     /// All owners that have a folder, in order. What is not a folder of the store's own making is passed over.
     ///
     /// # Errors
-    /// When the disk fails.
+    /// When the store fails.
     pub fn owners(&self) -> Result<Vec<Owner>, StoreError> {
-        let mut owners = Vec::new();
-        for (namespace, folder) in folders(&self.root)? {
-            for (kind, folder) in folders(&folder)? {
-                for (name, folder) in folders(&folder)? {
-                    for (uid, _) in folders(&folder)? {
-                        owners.extend(Owner::new(&namespace, &kind, &name, &uid).ok());
-                    }
-                }
+        match self {
+            Self::Directory(store) => store.owners(),
+            Self::Bucket(store) => store.owners(),
+        }
+    }
+
+    /// Those owners, of the objects that there were under one name.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn owners_named(&self, namespace: &str, kind: &str, name: &str) -> Result<Vec<Owner>, StoreError> {
+        match self {
+            Self::Directory(store) => store.owners_named(namespace, kind, name),
+            Self::Bucket(store) => store.owners_named(namespace, kind, name),
+        }
+    }
+
+    /// Begins to write what is held of an owner.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn begin_hold(&self, owner: &Owner) -> Result<HoldWriter, StoreError> {
+        match self {
+            Self::Directory(store) => store.begin_hold(owner),
+            Self::Bucket(store) => store.begin_hold(owner),
+        }
+    }
+
+    /// What is held of an owner; `None` where nothing is.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn held(&self, owner: &Owner) -> Result<Option<HoldText>, StoreError> {
+        match self {
+            Self::Directory(store) => store.held(owner),
+            Self::Bucket(store) => store.held(owner),
+        }
+    }
+
+    /// What is held of an owner under this id; `None` where nothing is, or something else, or what is damaged.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn held_as(&self, owner: &Owner, id: &str) -> Result<Option<HoldText>, StoreError> {
+        match self {
+            Self::Directory(store) => store.held_as(owner, id),
+            Self::Bucket(store) => store.held_as(owner, id),
+        }
+    }
+
+    /// Nothing is held of an owner any more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn clear_hold(&self, owner: &Owner) -> Result<(), StoreError> {
+        match self {
+            Self::Directory(store) => store.clear_hold(owner),
+            Self::Bucket(store) => store.clear_hold(owner),
+        }
+    }
+
+    /// Removes all but the last `keep` snapshots of an owner, and files that were left incomplete an hour before
+    /// `now`. The one that counts always stays.
+    ///
+    /// # Errors
+    /// When the store fails; when `latest.json` cannot be understood, nothing is removed.
+    pub fn prune(&self, owner: &Owner, keep: usize, now: Timestamp) -> Result<Pruned, StoreError> {
+        match self {
+            Self::Directory(store) => store.prune(owner, keep, now),
+            Self::Bucket(store) => store.prune(owner, keep, now),
+        }
+    }
+
+    /// Removes the files of an owner that were left incomplete an hour before `now`, and says how many.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn prune_leftovers(&self, owner: &Owner, now: Timestamp) -> Result<u64, StoreError> {
+        match self {
+            Self::Directory(store) => store.prune_leftovers(owner, now),
+            Self::Bucket(store) => store.prune_leftovers(owner, now),
+        }
+    }
+
+    /// Has the owner been found deleted?
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn is_retired(&self, owner: &Owner) -> Result<bool, StoreError> {
+        match self {
+            Self::Directory(store) => Ok(store.is_retired(owner)),
+            Self::Bucket(store) => store.is_retired(owner),
+        }
+    }
+
+    /// The owner has been found deleted at `now`: removes its folder when that was so `retention` ago already. The
+    /// caller has made sure that the object of this uid does not exist.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn retire(
+        &self,
+        owner: &Owner,
+        now: Timestamp,
+        retention: SignedDuration,
+    ) -> Result<Retired, StoreError> {
+        match self {
+            Self::Directory(store) => store.retire(owner, now, retention),
+            Self::Bucket(store) => store.retire(owner, now, retention),
+        }
+    }
+
+    /// The owner exists after all: its snapshots stay.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn revive(&self, owner: &Owner) -> Result<(), StoreError> {
+        match self {
+            Self::Directory(store) => store.revive(owner),
+            Self::Bucket(store) => store.revive(owner),
+        }
+    }
+}
+
+impl Latest {
+    fn of(finished: &Finished, digest: String, size: u64, receipt: &Receipt) -> Self {
+        let run = finished.snapshot().run();
+        Self {
+            id: run.id.clone(),
+            digest,
+            size,
+            counts: finished.counts().clone(),
+            account_id: receipt.account_id.clone(),
+            scopes: receipt.scopes.clone(),
+            completed_at: run.ended_at,
+            lease_transitions: receipt.lease_transitions,
+        }
+    }
+}
+
+impl Receipt {
+    /// May this be published where `latest` was published last, in the term `stored`? What nobody can tell is `None`.
+    fn check(&self, owner: &Owner, latest: Option<&Replaces>, stored: u64) -> Result<(), StoreError> {
+        if stored > self.lease_transitions {
+            return Err(StoreError::Fenced {
+                owner: Box::new(owner.clone()),
+                stored,
+                ours: self.lease_transitions,
+            });
+        }
+        match latest {
+            Some(latest) if self.replaces != Replaces::Anything && self.replaces != *latest => {
+                Err(StoreError::Overtaken { owner: Box::new(owner.clone()) })
             }
-        }
-        owners.sort();
-        Ok(owners)
-    }
-
-    fn folder(&self, owner: &Owner) -> PathBuf {
-        self.root.join(owner.folder())
-    }
-
-    fn make_folder(&self, owner: &Owner) -> Result<(), StoreError> {
-        let folder = self.folder(owner);
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("making", &folder))?;
-        // Each folder's name stands in the one above it.
-        for part in folder.ancestors().take(4) {
-            container::sync_folder_of(part).map_err(failed("making", part))?;
-        }
-        Ok(())
-    }
-
-    /// Gives the snapshot beside `path` its name, unless another has it. A repeated publication finds its own.
-    fn name_snapshot(&self, path: &Path, digest: &str) -> Result<(), StoreError> {
-        if !path.exists() {
-            return container::finish(path).map_err(failed("naming", path));
-        }
-        fs::remove_file(container::unfinished(path)).map_err(failed("removing a copy of", path))?;
-        if container::digest(path).map_err(failed("reading", path))? == digest {
-            Ok(())
-        } else {
-            Err(StoreError::Occupied { path: path.to_owned() })
+            _ => Ok(()),
         }
     }
 }
 
-fn remove_made(files: &[PathBuf]) {
-    for file in files {
-        match fs::remove_file(file) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                tracing::warn!(%error, file = %file.display(), "A file that was not published could not be removed");
-            }
-            _ => {}
-        }
-    }
-}
-
-fn write_pointer(path: &Path, latest: &Latest) -> io::Result<()> {
-    let mut file = container::create_private(path)?;
-    file.write_all(&serde_json::to_vec_pretty(latest)?)?;
-    file.sync_all()
-}
-
-fn id_of(path: &Path) -> Option<SyncId> {
-    if path.extension()? != EXTENSION {
-        return None;
-    }
-    path.file_stem()?.to_str()?.parse().ok()
-}
-
-/// What is in `folder`; nothing when it does not exist.
-fn files(folder: &Path) -> Result<Vec<fs::DirEntry>, StoreError> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries.collect(),
-        Err(source) if source.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        Err(source) => Err(source),
+/// Opens what was published as `latest`, of which `file` is a copy that is known to be the same. What is wrong with its
+/// content is a loss, told by `lost`.
+fn open_published(
+    latest: &Latest,
+    file: &Path,
+    scratch: &Path,
+    lost: impl FnOnce(String) -> StoreError,
+) -> Result<Snapshot, StoreError> {
+    // The content is what was written, so mostly only the place to unpack it can fail.
+    let snapshot = match Snapshot::open(file, scratch) {
+        Ok(snapshot) => snapshot,
+        Err(error) if error.is_of_the_content() => return Err(lost(error.to_string())),
+        Err(error) => return Err(ReadError::into(error)),
     };
-    entries.map_err(failed("listing", folder))
-}
-
-/// The folders in `folder` with their names, without links.
-fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, StoreError> {
-    let mut folders = Vec::new();
-    for entry in files(folder)? {
-        let path = entry.path();
-        if entry.file_type().map_err(failed("looking at", &path))?.is_dir()
-            && let Ok(name) = entry.file_name().into_string()
-        {
-            folders.push((name, path));
-        }
+    if snapshot.run().id != latest.id {
+        return Err(lost(format!("it holds run {}", snapshot.run().id)));
     }
-    Ok(folders)
+    Ok(snapshot)
 }
 
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    move |source| StoreError::Io { doing, path: path.to_owned(), source }
+/// The run of the snapshot with this file name.
+fn run_of_snapshot(name: &str) -> Option<SyncId> {
+    name.strip_suffix(EXTENSION)?.strip_suffix('.')?.parse().ok()
+}
+
+/// What a pointer is called until it is switched in.
+fn next_pointer(id: &SyncId) -> String {
+    format!("latest-{id}.json.tmp")
+}
+
+/// The run for which a pointer was written that was not switched in.
+fn run_of_pointer(name: &str) -> Option<SyncId> {
+    name.strip_prefix("latest-")?.strip_suffix(".json.tmp")?.parse().ok()
+}
+
+/// The number in the text of a fence.
+fn fence_of(text: &str) -> Result<u64, &'static str> {
+    text.trim().parse().map_err(|_| {
+        "it holds no number, so nobody can tell whether a later leader has published; remove it if no other operator \
+         runs"
+    })
 }
 
 #[cfg(test)]

@@ -9,17 +9,18 @@ mod grantable;
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use prost::Message;
 use rusqlite::Connection;
-use tempfile::TempPath;
 
 pub use self::error::WriteError;
 use self::grantable::Grantable;
 use super::container::{self, Packed};
 use super::rows::Rows;
+use super::schema::Pages;
+use super::scratch::Scratch;
 use super::stats::Stats;
 use super::{Snapshot, SyncId, encode, integrity, schema};
 use crate::access::{
@@ -29,10 +30,14 @@ use crate::access::{
 /// The most bytes of an id in C1's messages.
 const ID_BYTES: usize = 1024;
 
-/// A snapshot that is being written into a scratch file, which goes when this is dropped.
+/// A snapshot that is being written into a scratch database, which goes when this is dropped.
 #[derive(Debug)]
 pub struct SnapshotWriter {
-    connection: Connection,
+    /// The folder for scratch files.
+    scratch: PathBuf,
+    /// The database, as soon as it shows how many rows there are.
+    load: Option<Load>,
+    type_rows: Rows,
     types: &'static [ResourceType],
     sync_id: SyncId,
     started_at: Timestamp,
@@ -41,30 +46,28 @@ pub struct SnapshotWriter {
     grants: Rows,
     grantable: Grantable,
     stats: Stats<&'static str>,
+}
+
+/// A database with all tables, in the transaction that loads the rows.
+#[derive(Debug)]
+struct Load {
+    connection: Connection,
     // After the connection: the file goes last.
-    database: TempPath,
+    database: Scratch,
 }
 
 impl SnapshotWriter {
-    /// A snapshot of the run `sync_id`, in a scratch file in the folder `scratch`. `started_at` is when the run
+    /// A snapshot of the run `sync_id`, in memory or in a file in the folder `scratch`. `started_at` is when the run
     /// began; nothing else in the file depends on when it was written.
     ///
     /// # Errors
-    /// When the scratch file cannot be written, or a type comes twice.
+    /// When a type comes twice.
     pub fn create(
         scratch: &Path,
         types: &'static [ResourceType],
         sync_id: SyncId,
         started_at: Timestamp,
     ) -> Result<Self, WriteError> {
-        let database = tempfile::Builder::new()
-            .prefix("snapshot-")
-            .tempfile_in(scratch)
-            .map_err(|source| WriteError::Scratch { path: scratch.to_owned(), source })?
-            .into_temp_path();
-        let connection = schema::open_scratch(&database).map_err(writing("creating the database"))?;
-        schema::begin_load(&connection).map_err(writing("creating the tables"))?;
-
         let time = schema::time_text(started_at);
         let rows = |table, columns: &[&str]| Rows::new(table, columns, sync_id.as_str(), &time);
         let mut type_rows = rows("v1_resource_types", &["external_id", "data"]);
@@ -75,7 +78,6 @@ impl SnapshotWriter {
             }
             type_rows.text(it.id).blob(|out| out.extend(encode::resource_type(it).encode_to_vec()));
         }
-        type_rows.insert_rest(&connection).map_err(writing("writing the resource types"))?;
 
         Ok(Self {
             resources: rows(
@@ -98,14 +100,48 @@ impl SnapshotWriter {
                     "data",
                 ],
             ),
-            connection,
+            scratch: scratch.to_owned(),
+            load: None,
+            type_rows,
             types,
             sync_id,
             started_at,
             grantable: Grantable::default(),
             stats: Stats { resource_types: types.len() as u64, ..Stats::default() },
-            database,
         })
+    }
+
+    /// Takes the database, which is made if it was not yet, for few rows or many.
+    fn take_load(&mut self, pages: Pages) -> Result<Load, WriteError> {
+        if let Some(load) = self.load.take() {
+            return Ok(load);
+        }
+        let database = match pages {
+            Pages::Small => Scratch::in_memory(),
+            Pages::Large => Scratch::in_file(&self.scratch, "snapshot-")
+                .map_err(|source| WriteError::Scratch { path: self.scratch.clone(), source })?,
+        };
+        let connection = database.open_empty().map_err(writing("creating the database"))?;
+        schema::begin_load(&connection, pages).map_err(writing("creating the tables"))?;
+        self.type_rows.insert_rest(&connection).map_err(writing("writing the resource types"))?;
+        Ok(Load { connection, database })
+    }
+
+    /// Inserts the rows of each table that has enough of them for a statement.
+    fn insert_full(&mut self) -> Result<(), WriteError> {
+        if !self.tables().iter().any(|rows| rows.are_full()) {
+            return Ok(());
+        }
+        let load = self.take_load(Pages::Large)?;
+        for rows in self.tables() {
+            rows.insert_full(&load.connection).map_err(writing("writing the records"))?;
+        }
+        self.load = Some(load);
+        Ok(())
+    }
+
+    fn tables(&mut self) -> [&mut Rows; 3] {
+        [&mut self.resources, &mut self.entitlements, &mut self.grants]
     }
 
     /// Takes the records of one page.
@@ -145,7 +181,7 @@ impl SnapshotWriter {
         }
         self.stats.resources += 1;
         *self.stats.resources_by_resource_type.entry(id.resource_type).or_default() += 1;
-        self.resources.insert_full(&self.connection).map_err(writing("writing the resources"))
+        self.insert_full()
     }
 
     fn write_entitlement(&mut self, entitlement: Entitlement) -> Result<(), WriteError> {
@@ -170,7 +206,7 @@ impl SnapshotWriter {
         if let Some(id) = self.grantable.entitlements.replace(id) {
             return Err(WriteError::Duplicate { what: "entitlement", id: id.to_string() });
         }
-        self.entitlements.insert_full(&self.connection).map_err(writing("writing the entitlements"))
+        self.insert_full()
     }
 
     fn write_grant(&mut self, grant: &Grant) -> Result<(), WriteError> {
@@ -193,7 +229,7 @@ impl SnapshotWriter {
             .blob(|out| encode::grant(&granted.prefix, &granted.id, principal, out));
         self.stats.grants += 1;
         *self.stats.grants_by_resource_type.entry(resource_type).or_default() += 1;
-        self.grants.insert_full(&self.connection).map_err(writing("writing the grants"))
+        self.insert_full()
     }
 
     fn type_of(&self, id: &ResourceId) -> Result<&'static ResourceType, WriteError> {
@@ -208,25 +244,24 @@ impl SnapshotWriter {
     /// # Errors
     /// When the scratch file cannot be written, or the records do not hold together.
     pub fn finish(mut self, ended_at: Timestamp) -> Result<Finished, WriteError> {
-        for rows in [&mut self.resources, &mut self.entitlements, &mut self.grants] {
-            rows.insert_rest(&self.connection).map_err(writing("writing the last records"))?;
+        let Load { connection, database } = self.take_load(Pages::Small)?;
+        for rows in self.tables() {
+            rows.insert_rest(&connection).map_err(writing("writing the last records"))?;
         }
-        self.write_run(ended_at).map_err(writing("writing the run"))?;
+        self.write_run(&connection, ended_at).map_err(writing("writing the run"))?;
         let counts = self.counts();
-        let commit = "commit; begin";
-        self.connection.execute_batch(commit).map_err(writing("committing the records"))?;
-        integrity::index(&self.connection)?;
-        integrity::check(&self.connection)?;
-        self.connection.execute_batch("commit").map_err(writing("committing the indexes"))?;
-        self.connection.close().map_err(|(_, source)| writing("closing the database")(source))?;
-        let snapshot = Snapshot::of_database(self.database).map_err(WriteError::Reopen)?;
+        connection.execute_batch("commit; begin").map_err(writing("committing the records"))?;
+        integrity::index(&connection)?;
+        integrity::check(&connection)?;
+        connection.execute_batch("commit").map_err(writing("committing the indexes"))?;
+        let snapshot = Snapshot::written_by(connection, database).map_err(WriteError::Reopen)?;
         Ok(Finished { snapshot, counts })
     }
 
-    fn write_run(&self, ended_at: Timestamp) -> rusqlite::Result<()> {
+    fn write_run(&self, connection: &Connection, ended_at: Timestamp) -> rusqlite::Result<()> {
         let stats = self.stats.to_json()?;
         // The ingest_ columns stay empty: they say that the SDK's own checks were run.
-        self.connection.execute(
+        connection.execute(
             "insert into v1_sync_runs
                 (sync_id, started_at, ended_at, sync_token, sync_type, supports_diff, grants_backfilled, stats)
                 values (?1, ?2, ?3, '', 'full', 1, 1, ?4)",
@@ -247,7 +282,7 @@ impl SnapshotWriter {
     }
 }
 
-/// A whole, consistent snapshot in a scratch file, which goes when this is dropped.
+/// A whole, consistent snapshot in a scratch database, which goes when this is dropped.
 #[derive(Debug)]
 pub struct Finished {
     snapshot: Snapshot,
@@ -271,7 +306,7 @@ impl Finished {
     /// # Errors
     /// What the system says.
     pub fn pack(&self, path: &Path) -> io::Result<Packed> {
-        container::pack(self.snapshot.database(), path)
+        container::pack(&self.snapshot, path)
     }
 }
 

@@ -45,6 +45,17 @@ pub enum Known {
     },
 }
 
+/// What people were told of last, beside the baseline. A run may have published, and been cut off before it was told of.
+#[derive(Debug)]
+pub enum Told {
+    /// The baseline.
+    Baseline,
+    /// This one, which the baseline has replaced without a word.
+    Earlier(Box<Snapshot>),
+    /// Nothing, or something that is gone.
+    Nothing,
+}
+
 impl Known {
     /// The snapshot is lost.
     pub(super) fn lost(remembered: Option<PublishedBefore>, newest: Option<SyncId>) -> Self {

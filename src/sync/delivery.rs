@@ -7,11 +7,11 @@ use tonic::Code;
 
 use crate::api::{Class, Reason};
 use crate::c1::{Asset, Refused};
-use crate::snapshot::{SelectError, Selection, Snapshot, StoreError, select};
+use crate::snapshot::{LocalFile, SelectError, Selection, Snapshot, StoreError, select};
 
 use super::{Ended, Failure, Outcome};
 
-/// What of `outcome` goes to C1. The snapshot that it published is at `published`; a copy with less goes to `scratch`.
+/// What of `outcome` goes to C1. `published` finds the snapshot that it published; a copy with less goes to `scratch`.
 /// Blocks its thread.
 ///
 /// # Errors
@@ -19,11 +19,15 @@ use super::{Ended, Failure, Outcome};
 pub fn deliver(
     outcome: &Outcome,
     selection: &Selection,
-    published: &Path,
+    published: impl FnOnce() -> Result<Option<LocalFile>, StoreError>,
     scratch: &Path,
 ) -> Result<Asset, Refused> {
     match &outcome.result {
-        Ok(Ended::Published(it)) => asset(&outcome.id, selection, published, &it.digest, scratch),
+        Ok(Ended::Published(it)) => match published() {
+            Ok(Some(file)) => asset(&outcome.id, selection, &file, &it.digest, scratch),
+            Ok(None) => Err(unreadable(&std::io::Error::from(std::io::ErrorKind::NotFound))),
+            Err(error) => Err(unreadable(&error)),
+        },
         // Asking again would change nothing: a person has to look.
         Ok(Ended::Held(held)) => {
             let whys = held.removals.iter().map(|removal| removal.why.into());
@@ -42,6 +46,11 @@ pub fn called_off() -> Refused {
     }
 }
 
+fn unreadable(error: &dyn std::error::Error) -> Refused {
+    let message = format!("The snapshot could not be prepared for C1: {error}.");
+    refused(Reason::SnapshotFailed, message, false)
+}
+
 fn asset(
     id: &str,
     selection: &Selection,
@@ -49,10 +58,6 @@ fn asset(
     digest: &str,
     scratch: &Path,
 ) -> Result<Asset, Refused> {
-    let unreadable = |error: &dyn std::error::Error| {
-        let message = format!("The snapshot could not be prepared for C1: {error}.");
-        refused(Reason::SnapshotFailed, message, false)
-    };
     let whole = Asset::open(published, id).map_err(|error| unreadable(&error))?;
     if digest != format!("sha256:{}", whole.digest()) {
         return Err(unreadable(&std::io::Error::other("it is no longer the file that was published")));

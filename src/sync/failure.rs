@@ -31,6 +31,10 @@ pub struct Credential {
     pub name: &'static str,
     /// Where it is kept, such as `key api-token of Secret scalr-acme`.
     pub place: String,
+    /// Where it is set where to read, such as `spec.baseUrl`.
+    pub address: String,
+    /// Where it is set what to read, such as `spec.account`.
+    pub scope: String,
     /// Where everything else is set.
     pub settings: Settings,
 }
@@ -57,15 +61,15 @@ impl Failure {
         let settings = credential.settings;
         let (reason, remedy) = match error {
             ConfigError::Credential { .. } => (Reason::CredentialMalformed, format!("Correct {credential}.")),
-            ConfigError::Setting { .. } => (Reason::InvalidSpec, settings.correct().to_owned()),
+            ConfigError::Setting { .. } => (Reason::InvalidSpec, format!("Correct {}.", credential.scope)),
             ConfigError::Address(AddressError::HostPattern { .. }) => {
                 (Reason::InvalidSpec, "Correct the operator's --allow-upstream-host.".to_owned())
             }
             ConfigError::Address(AddressError::Invalid { .. }) => {
-                (Reason::InvalidSpec, settings.correct_address().to_owned())
+                (Reason::InvalidSpec, format!("Correct {}.", credential.address))
             }
             ConfigError::Address(AddressError::HostNotAllowed { host }) => {
-                (Reason::HostNotAllowed, settings.allow(host))
+                (Reason::HostNotAllowed, settings.allow(&credential.address, host))
             }
             ConfigError::CaBundle(_) => (Reason::CaBundleInvalid, settings.correct_ca_bundle().to_owned()),
             ConfigError::Client(_) => (Reason::InvalidSpec, settings.correct_proxy().to_owned()),
@@ -88,6 +92,8 @@ impl Failure {
             PublishError::Store(StoreError::Overtaken { .. } | StoreError::Occupied { .. }) => {
                 "The run is tried again under another id."
             }
+            PublishError::Store(StoreError::Bucket { problem, .. }) => problem.remedy(),
+            PublishError::Store(StoreError::Unreadable { .. }) => "Look at that object.",
             _ => VOLUME,
         };
         let doing = match error {
@@ -140,11 +146,11 @@ fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
         }
         ReadError::AccountNotFound(_) => (
             Reason::AccountNotFound,
-            format!("Check the account's name, and that {credential} belongs to it."),
+            format!("Check {}, and that {credential} belongs to that account. {STAYS}", credential.scope),
         ),
         ReadError::AccountAmbiguous(_) => (
             Reason::AccountAmbiguous,
-            format!("Correct the account's name, or the address if it is not Scalr's own. {STAYS}"),
+            format!("Correct {}, or the address if it is not Scalr's own. {STAYS}", credential.scope),
         ),
         ReadError::EmptyAccount(_) => {
             (Reason::EmptyAccount, format!("Let {credential} read the users of the account. {STAYS}"))
@@ -165,22 +171,31 @@ fn remedy(error: &ReadError, credential: &Credential) -> (Reason, String) {
                 "If it was deleted, or taken away from {credential}, the next run reads without it. {STAYS}"
             ),
         ),
-        ReadError::Unreachable { .. } => {
-            (Reason::Unreachable, format!("Check the address, DNS, proxy and network policy. {STAYS}"))
-        }
+        ReadError::Unreachable { .. } => (
+            Reason::Unreachable,
+            format!("Check {}, DNS, proxy and network policy. {STAYS}", credential.address),
+        ),
         ReadError::AddressRefused { .. } => {
-            (Reason::HostNotAllowed, credential.settings.allow_address().to_owned())
+            (Reason::HostNotAllowed, credential.settings.allow_address(&credential.address))
         }
         ReadError::Tls { .. } => (Reason::TlsFailed, credential.settings.trust().to_owned()),
-        ReadError::RateLimited { .. } => (Reason::RateLimited, STAYS.to_owned()),
-        ReadError::Upstream { .. } => (Reason::UpstreamError, STAYS.to_owned()),
+        ReadError::RateLimited { .. } => (Reason::RateLimited, again(credential.settings)),
+        ReadError::Upstream { .. } => (Reason::UpstreamError, again(credential.settings)),
         ReadError::UnexpectedResponse { .. } => (
             Reason::UnexpectedResponse,
-            format!("Check that the address is the API itself and no login page or proxy. {STAYS}"),
+            format!(
+                "Check that {} is the API itself and no login page or proxy. {STAYS}",
+                credential.address
+            ),
         ),
-        ReadError::ListingChanged { .. } => (Reason::ListingChanged, STAYS.to_owned()),
-        ReadError::SinkClosed(_) => (Reason::SnapshotFailed, STAYS.to_owned()),
+        ReadError::ListingChanged { .. } => (Reason::ListingChanged, again(credential.settings)),
+        ReadError::SinkClosed(_) => (Reason::SnapshotFailed, again(credential.settings)),
     }
+}
+
+/// What may pass by itself.
+fn again(settings: Settings) -> String {
+    format!("{} {STAYS}", settings.again())
 }
 
 /// Only a request that the upstream has looked at with our credential says anything about it.
@@ -226,40 +241,4 @@ fn sentence(problem: &str, remedy: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-    use crate::api::Class;
-
-    fn credential() -> Credential {
-        let place = "key api-token of Secret acme".to_owned();
-        Credential { name: "API token", place, settings: Settings::Spec }
-    }
-
-    #[rstest]
-    #[case(ReadError::AccountNotFound("x".to_owned()), Reason::AccountNotFound, "belongs to it")]
-    #[case(ReadError::AccountAmbiguous("x".to_owned()), Reason::AccountAmbiguous, "address")]
-    #[case(ReadError::EmptyAccount("x".to_owned()), Reason::EmptyAccount, "read the users")]
-    #[case(ReadError::NoOrganizations("x".to_owned()), Reason::NoOrganizations, "read_organization on each")]
-    #[case(ReadError::EmptyOrganization("x".to_owned()), Reason::EmptyOrganization, "shows its members")]
-    fn what_only_a_person_can_mend_says_how_and_waits_for_them(
-        #[case] error: ReadError,
-        #[case] reason: Reason,
-        #[case] remedy: &str,
-    ) {
-        let credential = credential();
-        let failure = Failure::read(&error, &credential);
-        assert_eq!((failure.reason, reason.class()), (reason, Some(Class::WaitForChange)));
-        assert!(failure.message.contains(remedy), "{}", failure.message);
-        assert!(failure.authenticated, "somebody who shows an answer has taken the credential");
-    }
-
-    #[test]
-    fn an_organization_that_went_is_read_without_the_next_time() {
-        let credential = credential();
-        let failure = Failure::read(&ReadError::OrganizationGone("it went".to_owned()), &credential);
-        assert_eq!(failure.reason.class(), Some(Class::Retry));
-        assert!(failure.message.contains("the next run reads without it"), "{}", failure.message);
-    }
-}
+pub(crate) mod tests;

@@ -1,6 +1,7 @@
 //! One run from start to outcome, what C1 gets of it, and the queue in which runs wait. Reads through a connector, writes
 //! through the snapshot store; must not write Kubernetes objects.
 
+mod background;
 mod baseline;
 mod confirm;
 mod delivery;
@@ -15,8 +16,11 @@ mod settings;
 mod snapshots;
 mod verdict;
 
-pub use baseline::{Baseline, Known, PublishedBefore};
+pub(crate) use background::in_background;
+pub use baseline::{Baseline, Known, PublishedBefore, Told};
 pub use delivery::{called_off, deliver};
+#[cfg(test)]
+pub(crate) use failure::tests::assert_says_what_to_do;
 pub use failure::{Credential, Failure};
 pub use one_file::OneFile;
 pub use outcome::{Ended, Held, Outcome, Published, SecretSeen};

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::access::guard::{Removal, ScopeCounts};
-use crate::access::{Changes, Counts};
-use crate::api::Trigger;
+use crate::access::{AccessNews, Counts};
+use crate::api::{Reason, Trigger};
 
 use super::Failure;
 
@@ -29,6 +29,17 @@ pub struct Outcome {
     pub completed: Timestamp,
     /// How it ended, or why it published nothing.
     pub result: Result<Ended, Failure>,
+}
+
+impl Outcome {
+    /// How it ended, in the word of the Ready condition.
+    pub fn reason(&self) -> Reason {
+        match &self.result {
+            Ok(Ended::Published(_)) => Reason::Succeeded,
+            Ok(Ended::Held(held)) => Reason::of_hold(held.removals.iter().map(|removal| removal.why.into())),
+            Err(failure) => failure.reason,
+        }
+    }
 }
 
 /// How a run ended that read everything.
@@ -73,8 +84,8 @@ pub struct Published {
     pub counts: Counts,
     /// How many of it are in each scope of the removal guard.
     pub scopes: ScopeCounts,
-    /// What differs from the one before; `None` where there was none before.
-    pub changes: Option<Changes>,
+    /// What it changes for people; `None` where there was none before.
+    pub news: Option<AccessNews>,
     /// Where it is.
     pub uri: String,
     /// Its SHA-256, as `sha256:<hex>`.

@@ -46,12 +46,9 @@ fn words(pages: u64, records: u64, expected: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
-
-    use tracing_subscriber::fmt::MakeWriter;
-
     use super::*;
     use crate::access;
+    use crate::telemetry::testing::Log;
 
     #[test]
     fn how_far_it_is_is_told_in_words() {
@@ -62,32 +59,9 @@ mod tests {
         );
     }
 
-    /// A log that can be read.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Log {
-        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(line);
-            Ok(line.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl<'a> MakeWriter<'a> for Log {
-        type Writer = Self;
-
-        fn make_writer(&'a self) -> Self {
-            self.clone()
-        }
-    }
-
     impl Log {
         fn lines(&self) -> Vec<String> {
-            String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
+            self.text().lines().map(str::to_owned).collect()
         }
 
         async fn until_lines(&self, count: usize) -> Vec<String> {

@@ -2,14 +2,20 @@
 //! run per object and per credential; a fixed number at a time.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::api::Trigger;
+use crate::clock::Clock;
+use crate::telemetry::TRACED;
 
 use super::Outcome;
 
@@ -47,6 +53,17 @@ pub enum Class {
 }
 
 impl Class {
+    /// Both, in the order in which they go.
+    pub const ALL: [Self; 2] = [Self::Prompt, Self::Periodic];
+
+    /// The word that runs are counted by.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Prompt => "prompt",
+            Self::Periodic => "periodic",
+        }
+    }
+
     fn of(trigger: Trigger) -> Self {
         if trigger.awaited() { Self::Prompt } else { Self::Periodic }
     }
@@ -97,7 +114,12 @@ struct Shared {
     state: Mutex<State>,
     arrived: Notify,
     stop: CancellationToken,
+    begun: OnceLock<WhenBegun>,
+    clock: Clock,
 }
+
+/// Is told of each run that leaves the queue: its class, and how long it has waited.
+type WhenBegun = Box<dyn Fn(Class, Duration) + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -132,6 +154,11 @@ struct Run {
     credential: CredentialKey,
     view: RunView,
     cancel: CancellationToken,
+    submitted: Instant,
+    /// All of it, from now until it is forgotten.
+    span: Span,
+    /// Its time in the queue.
+    waiting: Span,
     job: Option<Job>,
     outcome: Option<Outcome>,
 }
@@ -141,12 +168,39 @@ struct Begun {
     key: ObjectKey,
     place: Place,
     credential: CredentialKey,
+    span: Span,
 }
+
+/// The span of a whole run, which everything within it logs as its own. As an error's, whatever the level of the log: an
+/// error without the object that it is about helps nobody. Its field is not `name`, for in JSON that is the span's own.
+fn span_of(key: &ObjectKey, run: &NewRun) -> Span {
+    let ObjectKey { kind, namespace, name, .. } = key;
+    let (id, trigger) = (&run.id, run.trigger.as_str());
+    tracing::error_span!(
+        target: TRACED, parent: None, "run",
+        kind, namespace, connector = name, run = id, trigger, result = Empty, otel.status_code = Empty
+    )
+}
+
+/// How a run ends that is called off, where others end with a reason.
+const CALLED_OFF: &str = "CalledOff";
 
 impl Queue {
     /// A queue that works until `stop`.
     pub fn new(stop: CancellationToken) -> Self {
-        Self { shared: Arc::new(Shared { state: Mutex::default(), arrived: Notify::new(), stop }) }
+        Self::timed_by(Clock::system(), stop)
+    }
+
+    /// The same, in which runs begin by this clock.
+    pub fn timed_by(clock: Clock, stop: CancellationToken) -> Self {
+        let (state, arrived, begun) = (Mutex::default(), Notify::new(), OnceLock::new());
+        Self { shared: Arc::new(Shared { state, arrived, stop, begun, clock }) }
+    }
+
+    /// Has `told` be told of each run that leaves the queue for a worker: its class, and how long it has waited. There is
+    /// one who is told.
+    pub fn when_begun(&self, told: impl Fn(Class, Duration) + Send + Sync + 'static) {
+        let _ = self.shared.begun.set(Box::new(told));
     }
 
     /// Tells of each object of `kind` whose run began or ended.
@@ -159,6 +213,7 @@ impl Queue {
     /// Puts a run into the queue, in place of the object's present one, which is cancelled. It begins only when that
     /// one has ended, and when no other run with its credential is under way.
     pub fn submit(&self, key: ObjectKey, run: NewRun, job: Job) {
+        let span = span_of(&key, &run);
         let NewRun { id, generation, trigger, approved, credential } = run;
         let view = RunView { id, generation, trigger, approved, started: None, finished: false };
         {
@@ -167,7 +222,10 @@ impl Queue {
             state.last_number += 1;
             let place = Place { class: Class::of(trigger), number: state.last_number };
             let cancel = self.shared.stop.child_token();
-            let run = Run { place, credential, view, cancel, job: Some(job), outcome: None };
+            let class = place.class.as_str();
+            let waiting = tracing::debug_span!(target: TRACED, parent: &span, "waiting", class);
+            let (submitted, job, outcome) = (Instant::now(), Some(job), None);
+            let run = Run { place, credential, view, cancel, submitted, span, waiting, job, outcome };
             state.runs.insert(key.clone(), run);
             state.line.insert(place, key);
         }
@@ -202,6 +260,11 @@ impl Queue {
         self.state().runs.get(key)?.outcome.clone()
     }
 
+    /// The span of the object's run, for what is done about it outside; none where there is no run.
+    pub fn span(&self, key: &ObjectKey) -> Span {
+        self.state().runs.get(key).map_or_else(Span::none, |run| run.span.clone())
+    }
+
     /// Forgets the run with this id, once its outcome is written down.
     pub fn forget(&self, key: &ObjectKey, id: &str) {
         let mut state = self.state();
@@ -227,7 +290,7 @@ impl Queue {
         while !self.shared.stop.is_cancelled() {
             match self.take() {
                 Some((begun, job, cancel)) => {
-                    let outcome = job(cancel).await;
+                    let outcome = job(cancel).instrument(begun.span.clone()).await;
                     self.finish(begun, outcome);
                 }
                 None => tokio::select! {
@@ -247,8 +310,12 @@ impl Queue {
             }
             let Some(run) = state.runs.get_mut(&key) else { continue };
             let Some(job) = run.job.take() else { continue };
-            run.view.started = Some(Timestamp::now());
-            let (credential, cancel) = (run.credential.clone(), run.cancel.clone());
+            run.view.started = Some(self.shared.clock.now());
+            run.waiting = Span::none();
+            let (credential, cancel, span) = (run.credential.clone(), run.cancel.clone(), run.span.clone());
+            if let Some(told) = self.shared.begun.get() {
+                told(place.class, run.submitted.elapsed());
+            }
             state.taken.insert(Need::Object(key.clone()));
             state.taken.insert(Need::Credential(credential.clone()));
             state.report(&key);
@@ -256,13 +323,17 @@ impl Queue {
                 // The next worker: one notification may have stood for several arrivals.
                 self.shared.arrived.notify_one();
             }
-            return Some((Begun { key, place, credential }, job, cancel));
+            return Some((Begun { key, place, credential, span }, job, cancel));
         }
         None
     }
 
     /// The worker that calls this looks for its next run afterwards, so nobody else has to be told of who may begin now.
-    fn finish(&self, Begun { key, place, credential }: Begun, outcome: Option<Outcome>) {
+    fn finish(&self, Begun { key, place, credential, span }: Begun, outcome: Option<Outcome>) {
+        span.record("result", outcome.as_ref().map_or(CALLED_OFF, |outcome| outcome.reason().as_str()));
+        if outcome.as_ref().is_some_and(|outcome| outcome.result.is_err()) {
+            span.record("otel.status_code", "ERROR");
+        }
         let mut state = self.state();
         state.give_back(&Need::Object(key.clone()));
         state.give_back(&Need::Credential(credential));
@@ -315,6 +386,7 @@ impl State {
         if run.job.is_none() {
             return;
         }
+        run.span.record("result", CALLED_OFF);
         self.line.remove(&run.place);
         let credential = Need::Credential(run.credential);
         for need in [&Need::Object(key.clone()), &credential] {

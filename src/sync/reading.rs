@@ -5,15 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::access::guard::{ScopeChange, Scoping};
-use crate::access::{self, Progress, RecordReceiver, ResourceType};
+use crate::access::{self, AccessNews, Progress, RecordReceiver, ResourceType};
 use crate::connectors::{Connector, ReadError, Upstream};
 use crate::snapshot::{
     CompareError, Difference, Finished, Missing, Snapshot, SnapshotWriter, StoreError, WriteError,
 };
+use crate::telemetry::TRACED;
 
-use super::baseline::{Baseline, Known};
+use super::background::in_background;
+use super::baseline::{Baseline, Known, Told};
 use super::confirm::{Confirmation, Doubt, LOOKED_UP};
 use super::{Credential, Destination, Failure, Plan, PublishError};
 
@@ -29,6 +33,8 @@ pub(super) struct Reading {
     pub(super) difference: Option<Difference>,
     /// What became of each scope of it.
     pub(super) scopes: Vec<ScopeChange>,
+    /// What that means for people who know what was told of last, where that is known.
+    pub(super) news: Option<AccessNews>,
 }
 
 /// Who reads what, and whither.
@@ -49,6 +55,7 @@ struct Compared {
     difference: Difference,
     missing: Missing,
     scopes: Vec<ScopeChange>,
+    news: AccessNews,
 }
 
 impl Compared {
@@ -58,11 +65,13 @@ impl Compared {
         current: &Snapshot,
         types: &[ResourceType],
         scoping: Scoping,
+        names: bool,
     ) -> Result<Self, CompareError> {
         let difference = Difference::between(previous, current, types)?;
         let missing = difference.missing(LOOKED_UP, types)?;
         let scopes = difference.scopes(scoping, types)?;
-        Ok(Self { difference, missing, scopes })
+        let news = difference.news(scoping, names)?;
+        Ok(Self { difference, missing, scopes, news })
     }
 }
 
@@ -93,7 +102,12 @@ impl Reader<'_> {
                 Err(Stopped::Failed(failure)) => return Err(failure),
                 Err(Stopped::Drifted(error)) => error,
                 Ok((reading, doubt)) => {
-                    let (reading, confirmation) = self.confirm(reading, doubt, unconfirmed.take()).await?;
+                    let confirming = match doubt {
+                        Doubt::Nothing => Span::none(),
+                        _ => tracing::debug_span!(target: TRACED, "confirming"),
+                    };
+                    let confirm = self.confirm(reading, doubt, unconfirmed.take());
+                    let (reading, confirmation) = confirm.instrument(confirming).await?;
                     match confirmation {
                         Confirmation::Given => return Ok(reading),
                         Confirmation::Refused(problem) => {
@@ -127,15 +141,17 @@ impl Reader<'_> {
         let destination = Arc::clone(&self.destination);
         let before = self.plan.before.clone();
         let (types, scoping) = (self.connector.resource_types(), self.connector.scoping());
+        let names = self.plan.names;
+        let clock = self.plan.clock.clone();
         let compare = move || {
-            let finished = writer.finish(Timestamp::now())?;
+            let finished = writer.finish(clock.now())?;
             let mut baseline = match baseline {
                 Some(baseline) => baseline,
                 None => destination.baseline(before.as_ref())?,
             };
             let mut compared = None;
             if let Known::Snapshot { snapshot, .. } = &baseline.known {
-                match Compared::of(snapshot, finished.snapshot(), types, scoping) {
+                match Compared::of(snapshot, finished.snapshot(), types, scoping, names) {
                     Err(error) if error.is_of_the_content() => {
                         tracing::warn!(%error, "The snapshot published last cannot be compared: it is lost");
                         baseline = destination.lost(before.as_ref())?;
@@ -150,11 +166,24 @@ impl Reader<'_> {
                 (_, Some(compared)) if compared.missing.count > 0 => Doubt::Missing(compared.missing.clone()),
                 _ => Doubt::Nothing,
             };
+            let news = match (&baseline.known, &compared) {
+                (Known::Snapshot { snapshot, .. }, Some(compared)) => {
+                    match destination.told(&snapshot.run().id, before.as_ref())? {
+                        Told::Baseline => Some(compared.news.clone()),
+                        Told::Earlier(earlier) => {
+                            since(&earlier, finished.snapshot(), types, scoping, names)?
+                        }
+                        Told::Nothing => None,
+                    }
+                }
+                _ => None,
+            };
             let (difference, scopes) =
                 compared.map(|it| (Some(it.difference), it.scopes)).unwrap_or_default();
-            Ok((Reading { finished, upstream, baseline, difference, scopes }, doubt))
+            Ok((Reading { finished, upstream, baseline, difference, scopes, news }, doubt))
         };
-        Ok(blocking(compare).await?)
+        let completing = tracing::debug_span!(target: TRACED, "completing");
+        Ok(blocking(compare).instrument(completing).await?)
     }
 
     async fn read_records(&self) -> Result<(SnapshotWriter, Upstream), Stopped> {
@@ -162,8 +191,13 @@ impl Reader<'_> {
         self.readings().push(Arc::clone(sender.progress()));
         (self.progress)(Arc::clone(sender.progress()));
         let writing = self.write_in_background(receiver);
-        let upstream = self.connector.read(&sender).await;
-        drop(sender);
+        let progress = Arc::clone(sender.progress());
+        let reading = tracing::debug_span!(
+            target: TRACED, "reading", attempt = self.readings().len(), pages = Empty, records = Empty
+        );
+        let upstream = self.connector.read(&sender).instrument(reading.clone()).await;
+        reading.record("pages", progress.pages()).record("records", progress.records());
+        drop((sender, reading));
         let written = writing.await.map_err(|panic| Failure::snapshot("writing the snapshot", &panic))?;
         // The writer's error is the cause where both have one: a reader whose records nobody takes fails too.
         let writer = written.map_err(|error| Failure::publish(&error.into()))?;
@@ -180,7 +214,7 @@ impl Reader<'_> {
     ) -> JoinHandle<Result<SnapshotWriter, WriteError>> {
         let (scratch, id, started) = (self.plan.scratch.clone(), self.plan.id.clone(), self.started);
         let types: &'static [ResourceType] = self.connector.resource_types();
-        tokio::task::spawn_blocking(move || {
+        in_background(move || {
             let mut writer = SnapshotWriter::create(&scratch, types, id, started)?;
             while let Some(page) = records.blocking_next() {
                 writer.write(page)?;
@@ -195,11 +229,27 @@ impl Reader<'_> {
     }
 }
 
+/// What is news to people who were told of the snapshot before, and of nothing that came after.
+fn since(
+    told: &Snapshot,
+    current: &Snapshot,
+    types: &[ResourceType],
+    scoping: Scoping,
+    names: bool,
+) -> Result<Option<AccessNews>, CompareError> {
+    let news = Difference::between(told, current, types).and_then(|it| it.news(scoping, names));
+    match news {
+        // It is no use any more, and nobody can tell what was.
+        Err(error) if error.is_of_the_content() => Ok(None),
+        news => news.map(Some),
+    }
+}
+
 /// Does `work` where it may block.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PublishError> + Send + 'static,
 ) -> Result<T, Failure> {
-    match tokio::task::spawn_blocking(work).await {
+    match in_background(work).await {
         Ok(done) => done.map_err(|error| Failure::publish(&error)),
         Err(panic) => Err(Failure::snapshot("publishing the snapshot", &panic)),
     }

@@ -9,13 +9,17 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::access::guard::Limits;
 use crate::access::{Progress, in_words};
 use crate::api::{Reason, Trigger};
+use crate::clock::Clock;
 use crate::connectors::Connector;
 use crate::snapshot::{StoreError, SyncId};
+use crate::telemetry::TRACED;
 
+use super::background::in_background;
 use super::reading::{Reader, Reading};
 use super::verdict::{self, Rules};
 use super::{
@@ -43,6 +47,10 @@ pub struct Plan {
     pub before: Option<PublishedBefore>,
     /// The id of a held run whose removals a person has approved.
     pub approved: Option<String>,
+    /// May what is told of changes name people?
+    pub names: bool,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 impl Plan {
@@ -58,6 +66,8 @@ impl Plan {
             limits: Limits::default(),
             before: None,
             approved: None,
+            names: false,
+            clock: Clock::system(),
         }
     }
 }
@@ -86,10 +96,12 @@ pub async fn run(
     progress: impl Fn(Arc<Progress>) + Send + Sync,
     cancel: CancellationToken,
 ) -> Option<Outcome> {
-    let started = Timestamp::now();
+    tracing::info!(trigger = plan.trigger.as_str(), "The run begins");
+    let started = plan.clock.now();
     let deadline = Instant::now() + plan.timeout;
+    let opening = source.open().instrument(tracing::debug_span!(target: TRACED, "opening"));
     let opened = tokio::select! {
-        opened = timeout_at(deadline, source.open()) => opened.unwrap_or_else(|_| not_opened()),
+        opened = timeout_at(deadline, opening) => opened.unwrap_or_else(|_| not_opened()),
         () = cancel.cancelled() => return None,
     };
     let result = match opened.connector {
@@ -134,7 +146,7 @@ pub async fn run(
         approved: plan.approved,
         secret: opened.secret,
         started,
-        completed: Timestamp::now(),
+        completed: plan.clock.now(),
         result,
     })
 }
@@ -143,7 +155,12 @@ pub async fn run(
 fn log(plan: &Plan, result: &Result<Ended, Failure>) {
     let trigger = plan.trigger.as_str();
     match result {
-        Ok(Ended::Published(published)) => tracing::info!(trigger, "Read {}.", in_words(&published.counts)),
+        Ok(Ended::Published(published)) => {
+            tracing::info!(trigger, "Read {}.", in_words(&published.counts));
+            if let Some(news) = published.news.as_ref().filter(|news| !news.is_none()) {
+                tracing::info!("{}", news.in_words());
+            }
+        }
         Ok(Ended::Held(held)) => tracing::warn!(trigger, held = held.id, "{}", held.message),
         Err(failure) => tracing::warn!(trigger, reason = failure.reason.as_str(), "{}", failure.message),
     }
@@ -169,7 +186,7 @@ async fn conclude(
     cancel: CancellationToken,
 ) -> Option<Result<Ended, Failure>> {
     let cancelled = cancel.clone();
-    let concluding = tokio::task::spawn_blocking(move || {
+    let concluding = in_background(move || {
         let called_off =
             || cancelled.is_cancelled() || Instant::now() >= deadline || !destination.may_write();
         verdict::conclude(&reading, &rules, &destination, &called_off)
@@ -185,8 +202,7 @@ async fn conclude(
 
 /// Is there anything published that a failure leaves as it was?
 async fn has_published(plan: &Plan, destination: Arc<dyn Destination>) -> bool {
-    plan.before.is_some()
-        || tokio::task::spawn_blocking(move || destination.has_published()).await.unwrap_or_default()
+    plan.before.is_some() || in_background(move || destination.has_published()).await.unwrap_or_default()
 }
 
 fn not_opened() -> Opened {

@@ -10,39 +10,25 @@ pub enum Settings {
 }
 
 impl Settings {
-    /// What to do about a setting that can never work.
-    pub(super) fn correct(self) -> &'static str {
-        match self {
-            Self::Spec => "Correct it in the spec.",
-            Self::Flags => "Correct the flag or the BATON_ variable that sets it.",
-        }
-    }
-
-    /// What to do about an address that is none.
-    pub(super) fn correct_address(self) -> &'static str {
-        match self {
-            Self::Spec => "Correct the address in the spec.",
-            Self::Flags => "Correct the address.",
-        }
-    }
-
-    /// What to do about a host to which no credential may be sent.
-    pub(super) fn allow(self, host: &str) -> String {
+    /// What to do about a host to which no credential may be sent; `address` is where it is set.
+    pub(super) fn allow(self, address: &str, host: &str) -> String {
         match self {
             Self::Spec => format!(
-                "Correct the address, or have the cluster's administrator allow it with --allow-upstream-host={host}."
+                "Correct {address}, or have the cluster's administrator allow it with --allow-upstream-host={host}."
             ),
-            Self::Flags => "Correct the address.".to_owned(),
+            Self::Flags => format!("Correct {address}."),
         }
     }
 
     /// What to do about a name that leads to an address to which no credential is sent.
-    pub(super) fn allow_address(self) -> &'static str {
+    pub(super) fn allow_address(self, address: &str) -> String {
         match self {
             Self::Spec => {
-                "Correct the address; a private one must be allowed by name with --allow-upstream-host."
+                format!(
+                    "Correct {address}; a private one must be allowed by name with --allow-upstream-host."
+                )
             }
-            Self::Flags => "Correct the address, or what its name leads to.",
+            Self::Flags => format!("Correct {address}, or what its name leads to."),
         }
     }
 
@@ -69,6 +55,14 @@ impl Settings {
         match self {
             Self::Spec => "Check the proxy settings of the operator.",
             Self::Flags => "Check HTTPS_PROXY and NO_PROXY.",
+        }
+    }
+
+    /// What becomes of a run that failed for what may pass by itself.
+    pub(super) fn again(self) -> &'static str {
+        match self {
+            Self::Spec => "It is tried again.",
+            Self::Flags => "Try again later.",
         }
     }
 

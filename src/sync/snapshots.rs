@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
 use crate::access::guard::ScopeCounts;
+use crate::clock::Clock;
 use crate::leadership::Leadership;
 use crate::snapshot::{
-    CompareError, DirectoryStore, Finished, Latest, Owner, ReadError, Receipt, Replaces, SelectError,
-    StoreError, WriteError,
+    CompareError, Finished, Latest, Owner, ReadError, Receipt, Replaces, SelectError, Store, StoreError,
+    SyncId, WriteError,
 };
 
-use super::baseline::{Baseline, Known, PublishedBefore};
+use super::baseline::{Baseline, Known, PublishedBefore, Told};
 
 /// Why a complete snapshot was not published.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +65,14 @@ pub trait Destination: Send + Sync {
     /// When what is remembered cannot be read now, but might be later.
     fn lost(&self, before: Option<&PublishedBefore>) -> Result<Baseline, PublishError>;
 
+    /// What people were told of last, where `baseline` is what was published last. `before` is as above.
+    ///
+    /// # Errors
+    /// When it cannot be read now, but might be later.
+    fn told(&self, _baseline: &SyncId, _before: Option<&PublishedBefore>) -> Result<Told, PublishError> {
+        Ok(Told::Baseline)
+    }
+
     /// Has anything been published here?
     fn has_published(&self) -> bool;
 
@@ -93,7 +100,7 @@ pub trait Destination: Send + Sync {
 #[derive(Debug, Clone, Copy)]
 pub struct Holds<'d> {
     /// The store.
-    pub store: &'d DirectoryStore,
+    pub store: &'d Store,
     /// The object.
     pub owner: &'d Owner,
 }
@@ -101,16 +108,17 @@ pub struct Holds<'d> {
 /// The operator's store.
 #[derive(Debug, Clone)]
 pub struct Snapshots {
-    store: DirectoryStore,
+    store: Store,
     scratch: PathBuf,
     keep: usize,
     leadership: Leadership,
+    clock: Clock,
 }
 
 impl Snapshots {
     /// The snapshots in `store`, of which each object keeps the last `keep`; scratch files go to `scratch`.
-    pub fn new(store: DirectoryStore, scratch: PathBuf, keep: usize) -> Self {
-        Self { store, scratch, keep, leadership: Leadership::alone() }
+    pub fn new(store: impl Into<Store>, scratch: PathBuf, keep: usize) -> Self {
+        Self { store: store.into(), scratch, keep, leadership: Leadership::alone(), clock: Clock::system() }
     }
 
     /// The same, in which only who leads publishes anything.
@@ -119,8 +127,14 @@ impl Snapshots {
         Self { leadership, ..self }
     }
 
+    /// The same, in which files are as old as this clock says.
+    #[must_use]
+    pub fn timed_by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
     /// The store itself.
-    pub fn store(&self) -> &DirectoryStore {
+    pub fn store(&self) -> &Store {
         &self.store
     }
 
@@ -151,9 +165,9 @@ fn remembered(latest: Latest) -> PublishedBefore {
 
 impl Destination for OwnSnapshots {
     fn baseline(&self, before: Option<&PublishedBefore>) -> Result<Baseline, PublishError> {
-        let Snapshots { store, scratch, .. } = &self.snapshots;
+        let Snapshots { store, scratch, clock, .. } = &self.snapshots;
         // Here, since not every run comes to publish.
-        if let Err(error) = store.prune_leftovers(&self.owner, Timestamp::now()) {
+        if let Err(error) = store.prune_leftovers(&self.owner, clock.now()) {
             tracing::warn!(%error, owner = %self.owner, "Incomplete files could not be removed");
         }
         match store.open_latest(&self.owner, scratch) {
@@ -172,8 +186,8 @@ impl Destination for OwnSnapshots {
                 };
                 Ok(Baseline { known, replaces })
             }
-            Err(StoreError::BaselineLost { path, reason }) => {
-                tracing::warn!(path = %path.display(), reason, "The snapshot published last is lost");
+            Err(StoreError::BaselineLost { place, reason }) => {
+                tracing::warn!(place, reason, "The snapshot published last is lost");
                 self.lost(before)
             }
             Err(error) => Err(error.into()),
@@ -211,6 +225,20 @@ impl Destination for OwnSnapshots {
         Ok(Baseline { known, replaces })
     }
 
+    fn told(&self, baseline: &SyncId, before: Option<&PublishedBefore>) -> Result<Told, PublishError> {
+        let Snapshots { store, scratch, .. } = &self.snapshots;
+        match before {
+            Some(before) if before.id == *baseline => Ok(Told::Baseline),
+            Some(before) => match store.open(&self.owner, &before.id, scratch) {
+                Ok(Some(snapshot)) => Ok(Told::Earlier(Box::new(snapshot))),
+                Ok(None) => Ok(Told::Nothing),
+                Err(StoreError::Read(error)) if error.is_of_the_content() => Ok(Told::Nothing),
+                Err(error) => Err(error.into()),
+            },
+            None => Ok(Told::Nothing),
+        }
+    }
+
     fn has_published(&self) -> bool {
         matches!(self.snapshots.store.latest(&self.owner), Ok(Some(_)) | Err(StoreError::BaselineLost { .. }))
     }
@@ -229,15 +257,21 @@ impl Destination for OwnSnapshots {
         receipt: Receipt,
         called_off: &dyn Fn() -> bool,
     ) -> Result<Place, PublishError> {
-        let Snapshots { store, keep, .. } = &self.snapshots;
+        let Snapshots { store, keep, clock, leadership, .. } = &self.snapshots;
         let Some(term) = self.term else { return Err(StoreError::CalledOff.into()) };
+        let term = if leadership.is_alone() {
+            // Nobody can have overtaken it: its clock was set back since.
+            term.max(store.last_term(&self.owner)?)
+        } else {
+            term
+        };
         let receipt = Receipt { lease_transitions: term, ..receipt };
         let latest = store.publish(&self.owner, finished, receipt, called_off)?;
-        if let Err(error) = store.prune(&self.owner, *keep, Timestamp::now()) {
+        if let Err(error) = store.prune(&self.owner, *keep, clock.now()) {
             // What is too much now is pruned after the next run.
             tracing::warn!(%error, owner = %self.owner, "Older snapshots could not be pruned");
         }
-        let uri = file_uri(&store.path(&self.owner, &latest.id));
+        let uri = store.uri(&self.owner, &latest.id);
         Ok(Place { uri, digest: latest.digest, size: latest.size })
     }
 }

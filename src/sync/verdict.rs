@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::access::ResourceType;
 use crate::access::guard::{self, Census, Limits, Removal, Scoping};
 use crate::snapshot::{Receipt, StoreError};
+use crate::telemetry::TRACED;
 
 use self::going::Going;
 use super::baseline::Known;
@@ -74,6 +75,7 @@ fn hold(
     if removals.is_empty() {
         return Ok(None);
     }
+    let _guard = tracing::debug_span!(target: TRACED, "guard").entered();
     let going = Going::of(reading, another_account(reading, rules.scoping), census);
     let id = going.id()?;
     if let Some(approved) = &rules.approved
@@ -97,6 +99,7 @@ fn publish(
     if called_off() {
         return Err(StoreError::CalledOff.into());
     }
+    let _publishing = tracing::debug_span!(target: TRACED, "publishing").entered();
     let account_id = reading.upstream.account_id.clone();
     let receipt = Receipt {
         account_id: Some(account_id.clone()),
@@ -110,7 +113,7 @@ fn publish(
         account_id,
         counts: reading.finished.counts().clone(),
         scopes,
-        changes: reading.difference.as_ref().map(|difference| difference.changes().clone()),
+        news: reading.news.clone(),
         uri: place.uri,
         digest: format!("sha256:{}", place.digest),
         size: place.size,

@@ -1,7 +1,7 @@
 //! Owns the processes of one control plane: their flags, the order they start in, and when each
 //! counts as ready.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Config};
 
+use crate::audit;
 use crate::error::Result;
 use crate::home::Home;
 use crate::kubeconfig;
@@ -43,6 +44,16 @@ impl Components {
     }
 }
 
+/// What a control plane has besides etcd and kube-apiserver.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    /// Where the API server listens.
+    pub(crate) address: IpAddr,
+    pub(crate) controller_manager: bool,
+    /// The policy of the audit log, and the log.
+    pub(crate) audit: Option<(PathBuf, PathBuf)>,
+}
+
 /// The folder with a kubeconfig for the administrator and one per service account.
 pub(crate) fn kubeconfigs(home: &Home) -> Result<PathBuf> {
     home.folder("kubeconfigs")
@@ -50,23 +61,19 @@ pub(crate) fn kubeconfigs(home: &Home) -> Result<PathBuf> {
 
 /// Starts everything on ports chosen now, and waits until it is ready. Also gives the
 /// administrator's kubeconfig and the configuration in it.
-pub(crate) async fn start(
-    home: &Home,
-    pki: &Pki,
-    controller_manager: bool,
-) -> Result<(Components, PathBuf, Config)> {
+pub(crate) async fn start(home: &Home, pki: &Pki, wanted: &Wanted) -> Result<(Components, PathBuf, Config)> {
     let logs = home.folder("logs")?;
     let etcd_address = probe::free_address()?;
     let mut etcd = start_etcd(etcd_address, home.path(), pki, &logs).await?;
     etcd.wait_until("accepting connections", START, || probe::accepts_connections(etcd_address)).await?;
 
-    let address = probe::free_address()?;
+    let address = probe::free_address_on(wanted.address)?;
     let admin_kubeconfig = kubeconfigs(home)?.join("admin.kubeconfig");
     kubeconfig::write(&admin_kubeconfig, &url(address), pki::read(&pki.ca)?, "admin", &pki.admin_token()?)?;
     let admin = kubeconfig::load(&admin_kubeconfig).await?;
     let client = kubeconfig::client(admin.clone())?;
 
-    let mut apiserver = start_apiserver(address, etcd_address, pki, &logs).await?;
+    let mut apiserver = start_apiserver(address, etcd_address, pki, wanted, &logs).await?;
     let ready = || async {
         let request = http::Request::get("/readyz").body(Vec::new());
         match request {
@@ -77,7 +84,7 @@ pub(crate) async fn start(
     wait_for(&mut [&mut apiserver, &mut etcd], "ready", START, ready).await?;
 
     let mut components = Components { controller_manager: None, apiserver, etcd, address };
-    if controller_manager {
+    if wanted.controller_manager {
         let accounts: Api<ServiceAccount> = Api::namespaced(client, "default");
         let mut manager = start_controller_manager(&admin_kubeconfig, pki, &logs).await?;
         let ready = || async { accounts.get("default").await.is_ok() };
@@ -92,11 +99,15 @@ fn url(address: SocketAddr) -> String {
     format!("https://{address}")
 }
 
-fn flag(name: &str, path: &Path) -> String {
+pub(crate) fn flag(name: &str, path: &Path) -> String {
     format!("--{name}={}", path.display())
 }
 
-async fn spawn(name: &'static str, logs: &Path, configure: impl FnOnce(&mut Command)) -> Result<Managed> {
+pub(crate) async fn spawn(
+    name: &'static str,
+    logs: &Path,
+    configure: impl FnOnce(&mut Command),
+) -> Result<Managed> {
     let program = locate_async(name).await?;
     Managed::spawn(name, &program, &logs.join(format!("{name}.log")), |command| {
         // Every flag of etcd may come from the environment too.
@@ -119,19 +130,37 @@ async fn start_etcd(address: SocketAddr, home: &Path, pki: &Pki, logs: &Path) ->
     .await
 }
 
-async fn start_apiserver(address: SocketAddr, etcd: SocketAddr, pki: &Pki, logs: &Path) -> Result<Managed> {
+async fn start_apiserver(
+    address: SocketAddr,
+    etcd: SocketAddr,
+    pki: &Pki,
+    wanted: &Wanted,
+    logs: &Path,
+) -> Result<Managed> {
     spawn("kube-apiserver", logs, |command| {
+        if let Some((policy, log)) = &wanted.audit {
+            command
+                .args([flag("audit-policy-file", policy), flag("audit-log-path", log)])
+                .arg(format!("--audit-log-maxsize={}", audit::LARGEST));
+        }
+        if wanted.address.is_loopback() {
+            // A loopback address is refused as an endpoint of the Service `kubernetes`, so none is kept.
+            command.arg("--endpoint-reconciler-type=none");
+        }
         command
             .arg(format!("--etcd-servers=https://{etcd}"))
             .args([flag("etcd-cafile", &pki.ca), flag("etcd-certfile", &pki.certificate)])
             .arg(flag("etcd-keyfile", &pki.key))
             .args([format!("--bind-address={}", address.ip()), format!("--secure-port={}", address.port())])
-            // Otherwise it looks for a default route, which a sandbox need not have; and a loopback
-            // address is refused as an endpoint of the Service `kubernetes`, so none is kept.
+            // Otherwise it looks for a default route, which a sandbox need not have.
             .arg(format!("--advertise-address={}", address.ip()))
-            .arg("--endpoint-reconciler-type=none")
             .args([flag("tls-cert-file", &pki.certificate), flag("tls-private-key-file", &pki.key)])
             .args([flag("client-ca-file", &pki.ca), flag("token-auth-file", &pki.tokens)])
+            // Who it is to the kubelet of a node, of which it asks for logs and port-forwards, and where that is: its name
+            // stands in no DNS.
+            .arg("--kubelet-preferred-address-types=InternalIP")
+            .arg(flag("kubelet-client-certificate", &pki.certificate))
+            .arg(flag("kubelet-client-key", &pki.key))
             .arg("--service-account-issuer=https://kubernetes.default.svc")
             .arg(flag("service-account-key-file", &pki.service_account_public_key))
             .arg(flag("service-account-signing-key-file", &pki.service_account_key))
@@ -157,19 +186,21 @@ async fn start_controller_manager(kubeconfig: &Path, pki: &Pki, logs: &Path) -> 
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{Ipv4Addr, TcpListener};
 
     use super::*;
 
     #[tokio::test]
     async fn a_port_that_was_taken_in_between_is_told_from_other_failures() {
         let home = Home::temporary().unwrap();
-        let pki = Pki::in_folder(&home.folder("pki").unwrap()).unwrap();
+        let address = Ipv4Addr::LOCALHOST.into();
+        let pki = Pki::in_folder(&home.folder("pki").unwrap(), address).unwrap();
+        let wanted = Wanted { address, controller_manager: false, audit: None };
         let holder = TcpListener::bind("127.0.0.1:0").unwrap();
         let taken = holder.local_addr().unwrap();
 
         let mut etcd = start_etcd(taken, home.path(), &pki, home.path()).await.unwrap();
-        let mut apiserver = start_apiserver(taken, taken, &pki, home.path()).await.unwrap();
+        let mut apiserver = start_apiserver(taken, taken, &pki, &wanted, home.path()).await.unwrap();
         for child in [&mut etcd, &mut apiserver] {
             let error = child.wait_until("up", START, || async { false }).await.unwrap_err();
             assert!(error.is_port_taken(), "{error}");

@@ -1,6 +1,7 @@
 //! Owns one control plane: its folder, its processes, and what tests and the demo ask of it.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
@@ -11,7 +12,8 @@ use kube::{Client, Config};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::OnceCell;
 
-use crate::components::{self, Components};
+use crate::audit::{self, AuditLog};
+use crate::components::{self, Components, Wanted};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::kubeconfig;
@@ -34,18 +36,47 @@ pub struct ControlPlane {
 }
 
 /// How a [`ControlPlane`] is to be started.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Builder {
+    address: IpAddr,
     controller_manager: bool,
+    audited: Option<String>,
     persist_dir: Option<PathBuf>,
 }
 
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            address: Ipv4Addr::LOCALHOST.into(),
+            controller_manager: false,
+            audited: None,
+            persist_dir: None,
+        }
+    }
+}
+
 impl Builder {
+    /// Has the API server listen on this address instead of the loopback's, and be what the Service `kubernetes` leads to:
+    /// pods can reach it there.
+    #[must_use]
+    pub fn address(mut self, address: impl Into<IpAddr>) -> Self {
+        self.address = address.into();
+        self
+    }
+
     /// Also runs kube-controller-manager, without which there are no default ServiceAccounts, no
     /// garbage collection, and namespaces stay in Terminating. Off by default.
     #[must_use]
     pub fn controller_manager(mut self, wanted: bool) -> Self {
         self.controller_manager = wanted;
+        self
+    }
+
+    /// Has the API server note what this user asks of it, for [`ControlPlane::audit_log`]. A service account is
+    /// `system:serviceaccount:NAMESPACE:NAME`.
+    #[must_use]
+    pub fn audited(mut self, user: impl Into<String>) -> Self {
+        self.audited = Some(user.into());
         self
     }
 
@@ -66,10 +97,19 @@ impl Builder {
             Some(folder) => Home::kept(folder)?,
             None => Home::temporary()?,
         };
-        let pki = Pki::in_folder(&home.folder("pki")?)?;
+        let pki = Pki::in_folder(&home.folder("pki")?, self.address)?;
+        let audit = match &self.audited {
+            Some(user) => {
+                let policy = home.path().join("audit-policy.json");
+                audit::write_policy(&policy, user)?;
+                Some((policy, audit_log_in(&home)?))
+            }
+            None => None,
+        };
+        let wanted = Wanted { address: self.address, controller_manager: self.controller_manager, audit };
         let mut attempt = 1;
         let (components, admin_kubeconfig, admin) = loop {
-            match components::start(&home, &pki, self.controller_manager).await {
+            match components::start(&home, &pki, &wanted).await {
                 Err(error) if error.is_port_taken() && attempt < PORT_ATTEMPTS => attempt += 1,
                 outcome => break outcome?,
             }
@@ -186,13 +226,35 @@ impl ControlPlane {
         output.map_err(Error::io(doing()))
     }
 
+    /// The folder with all that is its own.
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Its credentials.
+    pub(crate) fn pki(&self) -> &Pki {
+        &self.pki
+    }
+
     /// The folder with one log per process.
     pub fn logs(&self) -> PathBuf {
         self.home.path().join("logs")
+    }
+
+    /// What the user of [`Builder::audited`] has asked since the start.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the folder of the log cannot be had.
+    pub fn audit_log(&self) -> Result<AuditLog> {
+        Ok(AuditLog::new(audit_log_in(&self.home)?))
     }
 
     /// The ids of its processes.
     pub fn pids(&self) -> Vec<u32> {
         self.components.pids()
     }
+}
+
+fn audit_log_in(home: &Home) -> Result<PathBuf> {
+    Ok(home.folder("logs")?.join("audit.log"))
 }

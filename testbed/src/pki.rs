@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
@@ -33,8 +34,8 @@ pub(crate) struct Pki {
 
 impl Pki {
     /// The files in `folder`, made unless they are there: a control plane that is started again in a
-    /// kept folder has to accept the tokens it gave out before.
-    pub(crate) fn in_folder(folder: &Path) -> Result<Self> {
+    /// kept folder has to accept the tokens it gave out before. `address` is where the API server will listen.
+    pub(crate) fn in_folder(folder: &Path, address: IpAddr) -> Result<Self> {
         let pki = Self {
             ca: folder.join("ca.crt"),
             certificate: folder.join("server.crt"),
@@ -45,7 +46,7 @@ impl Pki {
         };
         // Written last, so when it is there, all are.
         if !pki.ca.exists() {
-            pki.make()?;
+            pki.make(address)?;
         }
         Ok(pki)
     }
@@ -56,7 +57,7 @@ impl Pki {
         Ok(String::from_utf8_lossy(&tokens).split(',').next().unwrap_or_default().to_owned())
     }
 
-    fn make(&self) -> Result<()> {
+    fn make(&self, address: IpAddr) -> Result<()> {
         // 122 random bits from the kernel.
         let token = read(Path::new("/proc/sys/kernel/random/uuid"))?;
         let token = String::from_utf8_lossy(&token).trim_end().to_owned();
@@ -68,7 +69,7 @@ impl Pki {
 
         let authority = CertifiedIssuer::self_signed(authority()?, KeyPair::generate()?)?;
         let key = KeyPair::generate()?;
-        let certificate = server()?.signed_by(&key, &authority)?;
+        let certificate = server(address)?.signed_by(&key, &authority)?;
         write_private(&self.key, key.serialize_pem().as_bytes())?;
         write_private(&self.certificate, certificate.pem().as_bytes())?;
         write_private(&self.ca, authority.pem().as_bytes())
@@ -83,8 +84,10 @@ fn authority() -> Result<CertificateParams> {
     Ok(params)
 }
 
-fn server() -> Result<CertificateParams> {
-    let mut params = CertificateParams::new(NAMES.map(str::to_owned))?;
+fn server(address: IpAddr) -> Result<CertificateParams> {
+    let names =
+        NAMES.map(str::to_owned).into_iter().chain((!address.is_loopback()).then(|| address.to_string()));
+    let mut params = CertificateParams::new(names.collect::<Vec<_>>())?;
     params.distinguished_name.push(DnType::CommonName, "testbed-server");
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

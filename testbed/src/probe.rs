@@ -1,7 +1,7 @@
 //! Owns the questions that tell whether a process is ready, for use with
 //! [`Managed::wait_until`](crate::Managed::wait_until), plain HTTP to one that is, and the choice of free loopback ports.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,9 +14,17 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::Io`] when no loopback port can be had.
 pub fn free_address() -> Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+    free_address_on(Ipv4Addr::LOCALHOST.into())
+}
+
+/// The same for another address of this machine.
+///
+/// # Errors
+/// [`Error::Io`] when no port can be had there.
+pub fn free_address_on(address: IpAddr) -> Result<SocketAddr> {
+    TcpListener::bind((address, 0))
         .and_then(|listener| listener.local_addr())
-        .map_err(Error::io("choosing a free loopback port"))
+        .map_err(Error::io(format!("choosing a free port of {address}")))
 }
 
 /// Whether something accepts TCP connections at `address`.

@@ -15,7 +15,7 @@ const STDERR_LINES: usize = 20;
 static FOUND: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
 
 /// The path of the tool `name`: `etcd`, `kube-apiserver`, `kube-controller-manager`, `kubectl`,
-/// `helm`, `kubeconform` or `baton`.
+/// `helm`, `kubeconform`, `baton` or `versitygw`.
 ///
 /// The first call for a name runs `tools/build`, which takes minutes when the tool is in no cache
 /// yet, so run that script before a test suite. The call blocks; from async code use

@@ -1,6 +1,7 @@
 //! A simulated C1, and the loop that works for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use connector_operator::c1::{C1Error, Channels, Credentials, Ended, Pace, Service, View, Work, work};
@@ -52,11 +53,18 @@ pub(crate) struct Setup {
     pub(crate) pace: Pace,
     pub(crate) at_once: usize,
     pub(crate) ends_when_refused: bool,
+    /// How often something may still be sent: each call asks, and each part of a file.
+    pub(crate) permits: Arc<AtomicI64>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { pace: pace(), at_once: 3, ends_when_refused: false }
+        Self {
+            pace: pace(),
+            at_once: 3,
+            ends_when_refused: false,
+            permits: Arc::new(AtomicI64::new(i64::MAX)),
+        }
     }
 }
 
@@ -92,9 +100,10 @@ impl Stage {
     pub(crate) fn of(c1: C1Simulator, setup: Setup, reader: Arc<FakeReader>) -> Self {
         let (view, seen) = watch::channel(View::default());
         let stop = CancellationToken::new();
-        let Setup { pace, at_once, ends_when_refused } = setup;
+        let Setup { pace, at_once, ends_when_refused, permits } = setup;
+        let service = service(&c1).only_while(Arc::new(move || permits.fetch_sub(1, Ordering::SeqCst) > 0));
         let reading = Arc::clone(&reader);
-        let work_ = Work { service: service(&c1), reader: reading, view, pace, at_once, ends_when_refused };
+        let work_ = Work { service, reader: reading, view, pace, at_once, ends_when_refused };
         let working = tokio::spawn(work(work_, stop.clone()));
         Self { c1, reader, view: seen, stop, working }
     }

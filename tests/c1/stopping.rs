@@ -1,14 +1,16 @@
 //! Tasks that are called off: by C1, or because the connector is stopped.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use connector_operator::c1::{Ended, Pace};
+use connector_operator::c1::{C1Error, Ended, Pace, View};
 use connector_simulator::c1::{Finished, listed_transcript};
 use connector_simulator::{C1Config, C1Fault, C1Simulator, TaskId, TaskSpec};
 use tonic::Code;
 
 use crate::reader::FakeReader;
-use crate::stage::{SOON, Setup, Stage, count, pace, quick};
+use crate::stage::{SOON, Setup, Stage, calls, count, pace, quick};
 
 fn canceled(c1: &C1Simulator, task: &TaskId) -> bool {
     matches!(c1.finished(task), Some(Finished::Error { code: Code::Cancelled, non_retryable: false, .. }))
@@ -98,4 +100,40 @@ async fn a_stop_at_any_moment_of_an_upload_ends_the_task_as_it_is() {
         assert_eq!((reader.reads().running(), count(&c1, "FinishTask")), (0, 1));
     }
     println!("{} given back, {} done", ends[0], ends[1]);
+}
+
+#[tokio::test]
+async fn whoever_leads_no_longer_sends_nothing_more() {
+    let setup = Setup::default();
+    let permits = Arc::clone(&setup.permits);
+    let stage = Stage::with(quick(), setup, FakeReader::of_a_snapshot()).await;
+    let task = stage.reading().await;
+    permits.store(0, Ordering::SeqCst);
+    assert_eq!(stage.trouble().await, C1Error::Deposed);
+    let failed = |times: u32| move |view: &View| view.trouble.as_ref().is_some_and(|it| it.failures >= times);
+    stage.sees("what was on its way has come", failed(3)).await;
+    let heard = stage.c1.transcript().len();
+    stage.reader.let_go();
+    stage.sees("there was time for the file", failed(12)).await;
+    assert_eq!(stage.c1.transcript().len(), heard, "{}", listed_transcript(&stage.c1.transcript()));
+    assert!(stage.c1.files(&task).is_empty());
+    // Only that kept it from being sent.
+    permits.store(i64::MAX, Ordering::SeqCst);
+    let next = stage.give(TaskSpec::sync_full());
+    assert_eq!(stage.finished(&next).await, Finished::Success);
+}
+
+#[tokio::test]
+async fn a_file_of_which_the_rest_may_not_be_sent_is_none() {
+    let config = C1Config { next_heartbeat: SOON, heartbeat_timeout: SOON, ..quick() };
+    let setup = Setup { at_once: 1, ..Setup::default() };
+    let permits = Arc::clone(&setup.permits);
+    let stage = Stage::with(config, setup, FakeReader::of(&vec![1; 8 << 20])).await;
+    let task = stage.reading().await;
+    // With no room for another task and no heartbeat due, these are for the upload: the call and its first two parts.
+    permits.store(3, Ordering::SeqCst);
+    stage.reader.let_go();
+    stage.until(|entries| calls(entries, "UploadAsset").any(|entry| !entry.answer.is_ok())).await;
+    assert!(permits.load(Ordering::SeqCst) < 0, "it was asked before each part");
+    assert!(stage.c1.files(&task).is_empty());
 }

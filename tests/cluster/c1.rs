@@ -1,6 +1,6 @@
 //! Delivery to C1: the operator with spec.c1, between a real API server, simulated upstreams and a simulated C1.
 
-mod away;
+pub(crate) mod away;
 mod credentials;
 mod delivers;
 mod restarts;
@@ -18,24 +18,24 @@ use crate::place::{Place, shown_condition};
 use crate::upstream::{SCALR_SECRET, with};
 
 /// The Secret that [`for_c1`] names.
-const C1_SECRET: &str = "c1";
+pub(crate) const C1_SECRET: &str = "c1";
 const CONNECTED: &str = "True/Succeeded";
 /// Longer than the second between two polls.
 const A_WHILE: Duration = Duration::from_secs(3);
 
 /// What C1 gives for a connector, as the Secret has it.
-fn secret_of(client: &C1Client) -> Value {
+pub(crate) fn secret_of(client: &C1Client) -> Value {
     json!({ "client-id": client.client_id, "client-secret": client.client_secret })
 }
 
 /// The spec of a connector that delivers with the credentials in this Secret.
-fn for_c1(spec: Value, secret: &str) -> Value {
+pub(crate) fn for_c1(spec: Value, secret: &str) -> Value {
     let c1 = json!({ "credentialsSecretRef": { "name": secret } });
     with(spec, json!({ "c1": c1, "caBundleRef": { "kind": "ConfigMap", "name": "c1-ca" } }))
 }
 
 /// Lets connectors of this place trust `c1`.
-async fn trust(place: &Place<'_>, c1: &C1) {
+pub(crate) async fn trust(place: &Place<'_>, c1: &C1) {
     place.put_config_map("c1-ca", "ca.crt", c1.ca_pem()).await;
 }
 
@@ -51,7 +51,7 @@ async fn scalr_for_c1(namespace: &str) -> (ScalrSimulator, C1Client, Place<'stat
 }
 
 /// Waits until the connector has been read and C1 answers it.
-async fn until_delivering<K: ConnectorObject>(place: &Place<'_>, name: &str) -> K {
+pub(crate) async fn until_delivering<K: ConnectorObject>(place: &Place<'_>, name: &str) -> K {
     place.until(name, "read and delivering", is_delivering).await
 }
 

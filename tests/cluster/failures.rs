@@ -158,7 +158,8 @@ async fn an_unknown_account_is_an_error_that_waits_for_a_change() {
     );
     let explanation = format!(
         "{} shows this token no account named `amce`: the name is wrong, or the token is of another account. Check \
-         the account's name, and that the API token in key api-token of Secret scalr-acme belongs to it.",
+         spec.account, and that the API token in key api-token of Secret scalr-acme belongs to that account. Nothing has been \
+         published yet.",
         authority(scalr.base_url())
     );
     assert_explained(&place, &unknown, &explanation).await;
@@ -175,7 +176,7 @@ async fn an_unreachable_host_is_an_error_that_is_tried_again() {
         place.until_condition("acme", ConditionType::Ready, "False/Unreachable").await;
     place.delete::<ScalrConnector>("acme").await;
     let problem = format!(
-        "{nobody} cannot be reached: Connection refused (os error 111). Check the address, DNS, proxy and network \
+        "{nobody} cannot be reached: Connection refused (os error 111). Check spec.baseUrl, DNS, proxy and network \
          policy. Nothing has been published yet."
     );
     assert_eq!(message(&unreachable, ConditionType::Ready), problem);
@@ -204,7 +205,7 @@ async fn a_host_that_is_not_allowed_gets_no_token() {
          Stalled=True/HostNotAllowed"
     );
     let explanation = "The host scalr.corp.example is not among the hosts that this operator may send credentials \
-                       to. Correct the address, or have the cluster's administrator allow it with \
+                       to. Correct spec.baseUrl, or have the cluster's administrator allow it with \
                        --allow-upstream-host=scalr.corp.example.";
     assert_explained(&place, &refused, explanation).await;
 }

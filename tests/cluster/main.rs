@@ -8,16 +8,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod baton;
+mod bucket;
 mod c1;
 mod failures;
 mod held;
 mod leaders;
+mod observed;
 mod operator;
+mod otlp;
 mod place;
 mod rbac;
+mod requests;
 mod restarts;
 mod schema;
+mod scope;
 mod secrets;
+mod seen;
 mod states;
 mod upstream;
 mod whole_path;

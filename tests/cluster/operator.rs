@@ -10,9 +10,10 @@ use connector_simulator::{C1, C1Config, C1Simulator};
 use testbed::{ControlPlane, Managed, probe};
 use tokio::sync::OnceCell;
 
+use crate::otlp::shared_collector;
 use crate::rbac::{ACCOUNT, NAMESPACE, RULES};
 
-const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+pub(crate) const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
 /// How long anything may take that takes less than a second on an idle machine.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
@@ -21,6 +22,7 @@ pub(crate) struct Operator {
     process: Managed,
     folder: PathBuf,
     serving: SocketAddr,
+    snapshots_served: SocketAddr,
 }
 
 impl Operator {
@@ -32,6 +34,16 @@ impl Operator {
 
     /// The same with more flags.
     pub(crate) async fn start_with(control_plane: &ControlPlane, folder: &Path, flags: &[String]) -> Self {
+        Self::start_in(control_plane, folder, flags, &[]).await
+    }
+
+    /// The same with more variables.
+    pub(crate) async fn start_in(
+        control_plane: &ControlPlane,
+        folder: &Path,
+        flags: &[String],
+        environment: &[(&'static str, String)],
+    ) -> Self {
         let kubeconfig = control_plane.kubeconfig_for_service_account(NAMESPACE, ACCOUNT).await.unwrap();
         let (serving, snapshots_served) = (probe::free_address().unwrap(), probe::free_address().unwrap());
         let flag = |name: &str, value: &dyn std::fmt::Display| format!("--{name}={value}");
@@ -43,6 +55,9 @@ impl Operator {
                 // A proxy that happens to be set would get the requests to the simulators.
                 .env_clear()
                 .env("KUBECONFIG", &kubeconfig)
+                .envs(environment.iter().map(|(name, value)| (name, value)))
+                // Traces, where there are any, go out as soon as they come in.
+                .env("OTEL_BSP_SCHEDULE_DELAY", "100")
                 .args(["run", "--log-level=debug", "--log-format=json", "--allow-loopback"])
                 .arg(flag("snapshot-dir", &path("snapshots")))
                 .arg(flag("scratch-dir", &path("scratch")))
@@ -57,7 +72,7 @@ impl Operator {
         })
         .unwrap();
         process.wait_until("ready", SOON, || probe::answers_ok(serving, "/readyz")).await.unwrap();
-        Self { process, folder: folder.to_owned(), serving }
+        Self { process, folder: folder.to_owned(), serving, snapshots_served }
     }
 
     /// Everything that it has logged.
@@ -70,6 +85,14 @@ impl Operator {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let answer = client.get(format!("http://{}/metrics", self.serving)).send().await.unwrap();
         answer.text().await.unwrap()
+    }
+
+    /// The snapshot that it serves under this name.
+    pub(crate) async fn snapshot(&self, name: &str) -> Vec<u8> {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{}/snapshots/{name}", self.snapshots_served);
+        let answer = client.get(url).send().await.unwrap().error_for_status().unwrap();
+        answer.bytes().await.unwrap().to_vec()
     }
 
     /// Every file that it keeps or works on.
@@ -129,8 +152,11 @@ pub(crate) async fn shared_operator() -> &'static Operator {
     let control_plane = shared_control_plane().await;
     // In a folder that goes with the control plane.
     let folder = control_plane.logs().join("operator");
-    let c1 = [format!("--c1-api-host={}", shared_c1().host())];
-    SHARED.get_or_init(async || Operator::start_with(control_plane, &folder, &c1).await).await
+    let flags = [
+        format!("--c1-api-host={}", shared_c1().host()),
+        format!("--otlp-endpoint=http://{}", shared_collector().address),
+    ];
+    SHARED.get_or_init(async || Operator::start_with(control_plane, &folder, &flags).await).await
 }
 
 /// The C1 that the shared operator knows. It outlives the test that comes first, so it has a runtime of its own.

@@ -194,11 +194,15 @@ impl<'a> Place<'a> {
         events.into_iter().map(told).collect()
     }
 
-    /// Waits until something is told with this reason: an event follows the status that it is about.
+    /// Waits until something is told with this reason: an event follows the status that it is about. What a run changed is
+    /// told after it, and is left out.
     pub(crate) async fn until_told(&self, object: &impl ResourceExt, reason: &str) -> Vec<Told> {
         let deadline = Instant::now() + SOON;
         loop {
-            let told = self.told(object).await;
+            let mut told = self.told(object).await;
+            while reason != ACCESS_CHANGED && told.last().is_some_and(|(_, last, _)| last == ACCESS_CHANGED) {
+                told.pop();
+            }
             if told.last().is_some_and(|(_, last, _)| last == reason) {
                 return told;
             }
@@ -267,6 +271,9 @@ pub(crate) fn is_held(status: &ConnectorStatus) -> bool {
 pub(crate) fn is_connected(status: &ConnectorStatus) -> bool {
     shown(status) == CONNECTED
 }
+
+/// Why an event tells what a run changed.
+const ACCESS_CHANGED: &str = "AccessChanged";
 
 /// What [`shown`] says of a good status.
 pub(crate) const CONNECTED: &str =

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use connector_operator::api::{ChangeStatus, ConnectorObject, PlanetScaleConnector, ScalrConnector};
+use connector_operator::api::{
+    ChangeStatus, ConnectorObject, PerScope, PlanetScaleConnector, ScalrConnector,
+};
 use connector_simulator::planetscale::Truth;
 use connector_simulator::{
     OrganizationSize, PlanetScaleConfig, PlanetScaleSimulator, ScalrConfig, ScalrSimulator, scalr,
@@ -10,6 +12,7 @@ use connector_simulator::{
 use serde_json::{Value, json};
 
 use crate::baton::{Baton, published_file, text, user_trait};
+use crate::operator::shared_operator;
 use crate::place::Place;
 use crate::upstream::{PLANETSCALE_SECRET, SCALR_SECRET, planetscale_spec, scalr_spec};
 
@@ -209,7 +212,7 @@ async fn baton_answers_who_has_access_and_exports_it() {
 async fn what_changes_in_scalr_is_counted_exactly() {
     let (scalr, place) = scalr_place("scalr-changes").await;
     let first: ScalrConnector = place.until_connected("acme").await;
-    assert_eq!(first.status.unwrap().last_sync.unwrap().changes, BTreeMap::new(), "nothing to compare with");
+    assert_eq!(first.status.unwrap().last_sync.unwrap().changes, PerScope::new(), "nothing to compare with");
     let unchanged: ScalrConnector = place.read_again("acme", "unchanged").await;
     assert_eq!(changes(&unchanged), changed(&[]));
 
@@ -250,7 +253,28 @@ async fn what_changes_in_planetscale_is_counted_exactly_and_baton_finds_the_same
     planetscale.add_member("org-2", "member").unwrap();
     let after: PlanetScaleConnector = place.read_again("all", "changed").await;
     // A move, a promotion, one who went and one who came: each but the last two is a grant less and a grant more.
-    assert_eq!(changes(&after), changed(&[("users", (1, 1, 0)), ("grants", (3, 3, 0))]));
+    let expected = [
+        ("users", (1, 1, 0)),
+        ("grants", (3, 3, 0)),
+        ("administrators", (1, 0, 0)),
+        ("members", (1, 1, 0)),
+        ("memberships", (1, 1, 0)),
+    ];
+    assert_eq!(changes(&after), changed(&expected));
+    let (_, _, told) = place.until_told(&after, "AccessChanged").await.pop().unwrap();
+    let sentence = "Access changed; new: 1 administrator, 1 member, 1 membership and 1 user; gone: 1 member, \
+        1 membership and 1 user: - ";
+    assert!(told.starts_with(sentence), "{told}");
+    assert!(told.contains(&format!("- user:{}", gone.user.id)), "{told}");
+    assert!(!told.contains("example.com"), "people are told of by their ids: {told}");
+    let metrics = shared_operator().await.metrics().await;
+    let admins = planetscale.truth().organizations[0].members.iter().filter(|it| it.role == "admin").count();
+    let of = format!(
+        "namespace=\"planetscale-changes\",name=\"all\",organization=\"organization:{}\"",
+        organization.id
+    );
+    let series = format!("connector_admins{{kind=\"PlanetScaleConnector\",{of}}} {admins}");
+    assert!(metrics.contains(&series), "{series}: {metrics}");
 
     let folder = tempfile::tempdir().unwrap();
     let pair = folder.path().join("pair.c1z");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use connector_operator::access::guard::Limits;
 use connector_operator::api::Trigger;
+use connector_operator::clock::Clock;
 use connector_operator::connectors::Connector;
 use connector_operator::connectors::http::{ClientOptions, RetryPolicy, Timeouts};
 use connector_operator::connectors::{planetscale, scalr};
@@ -126,6 +127,8 @@ impl Stage {
             limits: Limits::default(),
             before: None,
             approved: None,
+            names: false,
+            clock: Clock::system(),
         };
         let snapshots = Snapshots::new(self.store(), self.scratch().to_owned(), 2);
         let destination: Arc<dyn Destination> = Arc::new(snapshots.of(self.owner.clone()));
@@ -138,7 +141,10 @@ impl Stage {
         let store = self.store();
         let latest = store.latest(&self.owner).unwrap().unwrap();
         let snapshots = store.list(&self.owner).unwrap();
-        let read = |entry: Entry| (entry.id.to_string(), std::fs::read(entry.path).unwrap());
+        let read = |entry: Entry| {
+            let file = std::fs::read(store.path(&self.owner, &entry.id)).unwrap();
+            (entry.id.to_string(), file)
+        };
         let pointer = store.path(&self.owner, &latest.id).with_file_name("latest.json");
         Published {
             latest: latest.id.to_string(),
@@ -194,6 +200,8 @@ impl Source for Stage {
         let credential = Credential {
             name: "token",
             place: "key token of Secret acme".to_owned(),
+            address: "spec.baseUrl".into(),
+            scope: "spec.account".into(),
             settings: Settings::Spec,
         };
         Opened { secret: SecretSeen::Version("7".to_owned()), connector: Ok((self.connector(), credential)) }

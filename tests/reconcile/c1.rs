@@ -61,7 +61,7 @@ async fn a_missing_secret_of_c1_is_read_once_told_once_and_taken_back_with_the_s
 
     let missing = ["Ready=False", "Connected=True", "Syncing=False", "C1Connected=False", "Reconciling=True"];
     let object = written(&operator, &mut api, &object, &missing, Some("SecretNotFound")).await;
-    assert!(operator.metrics().contains(
+    assert!(operator.metrics(&object).contains(
         "connector_c1_connected{kind=\"ScalrConnector\",namespace=\"identity\",name=\"acme\"} 0\n"
     ));
     for _look in 0..3 {
@@ -75,7 +75,7 @@ async fn a_missing_secret_of_c1_is_read_once_told_once_and_taken_back_with_the_s
     let good = ["Ready=True", "Connected=True", "Syncing=False"];
     let plain = written(&operator, &mut api, &Arc::new(plain), &good, Some("Connected")).await;
     assert_eq!(plain.status.as_ref().unwrap().c1, None);
-    assert!(!operator.metrics().contains("connector_c1_connected{"));
+    assert!(!operator.metrics(&plain).contains("connector_c1_connected{"));
     operator.reconcile(&plain).await.unwrap();
     api.expect_nothing().await;
 }

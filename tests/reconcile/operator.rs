@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use connector_operator::access::guard::Limits;
 use connector_operator::api::{ConnectorStatus, ScalrConnector};
+use connector_operator::clock::Clock;
 use connector_operator::connectors::http::ClientOptions;
-use connector_operator::controller::{self, Context, Defaults, Deliveries, Error, SecretIndex, Shared};
+use connector_operator::controller::{
+    self, Context, Defaults, Deliveries, Error, Scope, SecretIndex, Shared,
+};
 use connector_operator::leadership::Leadership;
 use connector_operator::network::HostPolicy;
 use connector_operator::server::Metrics;
@@ -18,9 +21,10 @@ use connector_operator::sync::{
 use connector_simulator::{ScalrConfig, ScalrSimulator};
 use futures::FutureExt;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::store::Writer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -29,6 +33,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::api_server::ApiServer;
 
+pub const OBJECT: &str =
+    "/apis/connectors.conductorone.com/v1alpha1/namespaces/identity/scalrconnectors/acme";
 pub const STATUS: &str =
     "/apis/connectors.conductorone.com/v1alpha1/namespaces/identity/scalrconnectors/acme/status";
 
@@ -63,6 +69,7 @@ impl Operator {
             client.clone(),
             HostPolicy::default().with_loopback(true),
             None,
+            Leadership::alone(),
             metrics.clone(),
             CancellationToken::new(),
         );
@@ -70,6 +77,8 @@ impl Operator {
             client,
             deliveries,
             leadership: Leadership::alone(),
+            scope: Scope::default(),
+            names_in_events: false,
             instance: "test".to_owned(),
             queue: queue.clone(),
             snapshots: Snapshots::new(store, folder.path().to_owned(), 5),
@@ -83,6 +92,7 @@ impl Operator {
             highest_limits: Limits { max_percent: 50, min_removed: 10 },
             secrets: Arc::new(SecretIndex::default()),
             metrics: metrics.clone(),
+            clock: Clock::system(),
         });
         tokio::spawn(queue.clone().work(0));
         let token = scalr.token();
@@ -104,8 +114,23 @@ impl Operator {
         (truth.users.len() + truth.service_accounts.len()) as u64
     }
 
+    /// Reconciles, and then publishes the events that this tells.
     pub async fn reconcile(&self, object: &Arc<ScalrConnector>) -> Result<Action, Error> {
-        controller::reconcile(Arc::clone(object), Arc::clone(&self.context)).await
+        self.reconcile_where(object, &Writer::default()).await
+    }
+
+    /// The same, where the watch shows by now what this has.
+    pub async fn reconcile_where(
+        &self,
+        object: &Arc<ScalrConnector>,
+        shown: &Writer<ScalrConnector>,
+    ) -> Result<Action, Error> {
+        let context = Arc::clone(&self.context);
+        let done = controller::reconcile(Arc::clone(object), shown.as_reader(), context).await;
+        let complete = CancellationToken::new();
+        complete.cancel();
+        self.context.publish_events(&complete).await;
+        done
     }
 
     /// Lets the one run in the queue go to its end, while `api_server` answers what it asks of Kubernetes.
@@ -152,8 +177,13 @@ impl Operator {
         self.work_one(async {}).await;
     }
 
-    /// What it answers to `GET /metrics`.
-    pub fn metrics(&self) -> String {
+    /// What it answers to `GET /metrics` once the watch shows this object.
+    pub fn metrics(&self, shown: &Arc<ScalrConnector>) -> String {
+        let shown = Arc::clone(shown);
+        let objects = move |visit: &mut dyn FnMut(&ObjectMeta, &ConnectorStatus)| {
+            visit(&shown.metadata, shown.status.as_ref().unwrap());
+        };
+        self.metrics.shows("ScalrConnector", Box::new(objects));
         self.metrics.exposition()
     }
 

@@ -66,8 +66,8 @@ async fn a_listing_that_keeps_lying_fails_the_run_and_says_so() {
     assert_eq!(
         failure.message,
         "The listing of the account changed while it was read: 3 users, grants or other records that were published \
-         are missing from it, and 3 that belong there are found when they are asked for one by one. What was \
-         published before stays."
+         are missing from it, and 3 that belong there are found when they are asked for one by one. It is \
+         tried again. What was published before stays."
     );
     assert_eq!(it.requests(), (3, vec![3, 3, 3]), "the same lie twice is still a lie");
     assert_eq!(it.published(), before);
@@ -97,7 +97,7 @@ async fn three_readings_that_disagree_fail_the_run_and_say_so() {
     assert_eq!(
         failure.message,
         "The listing of the account changed while it was read: 3 users, grants or other records that were published \
-         are missing, and no two of up to 3 readings miss the same. What was published before stays."
+         are missing, and no two of up to 3 readings miss the same. It is tried again. What was published before stays."
     );
     assert_eq!(it.published().unwrap().len(), Truth::of(10).ids(ROLES).len());
 }
@@ -127,7 +127,8 @@ async fn a_listing_that_drifts_is_read_again_three_readings_in_all() {
     let failure = it.fails().await;
     assert_eq!(
         failure.message,
-        "The listing of the users changed while it was read: there were 7, and there are 8. What was published before stays."
+        "The listing of the users changed while it was read: there were 7, and there are 8. It is tried again. What was \
+         published before stays."
     );
     // Both kinds of a second look share the three.
     it.requests();
@@ -162,7 +163,11 @@ async fn where_nothing_was_published_yet_nothing_is_said_to_stay() {
     let mut it = World::new(Scoping::Users, Truth::of(10));
     it.shows([Listing::Drifts, Listing::Drifts, Listing::Drifts]);
     let failure = it.fails().await;
-    assert!(failure.message.ends_with("there are 8. Nothing has been published yet."), "{}", failure.message);
+    assert!(
+        failure.message.ends_with("there are 8. It is tried again. Nothing has been published yet."),
+        "{}",
+        failure.message
+    );
 }
 
 #[tokio::test]

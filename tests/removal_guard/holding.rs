@@ -22,8 +22,8 @@ async fn a_mass_removal_is_held_until_it_is_approved() {
         held.message,
         format!(
             "The removal guard holds this run: 3 of 10 users would go (30 %; the limit is 20 %). Nothing was \
-             published, and what was published before stays. If this is right, set the annotation \
-             connectors.conductorone.com/acceptRemovals to {}.",
+             published, and what was published before stays. If this is wrong, correct it upstream: runs go on; if \
+             it is right, set the annotation connectors.conductorone.com/acceptRemovals to {}.",
             held.id
         )
     );

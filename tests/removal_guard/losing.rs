@@ -27,7 +27,7 @@ async fn nothing_less_than_is_remembered_is_published_at_once() {
         lose(&it);
         it.now(Truth::of(11));
         let published = it.publishes(None).await;
-        assert_eq!(published.changes, None, "{what}");
+        assert_eq!(published.news, None, "{what}");
         assert_eq!(it.published().unwrap(), Truth::of(11).ids(ROLES), "{what}");
         // And it is the baseline from now on.
         it.now(Truth::of(11).without([1]));
@@ -49,7 +49,7 @@ async fn a_single_one_less_is_held_until_it_is_approved() {
             held.message,
             format!(
                 "The snapshot published last is lost, and there are fewer than is remembered of it: 9 instead of 10 \
-                 enabled users; 9 instead of 10 users. Nothing was published. Restore the snapshots, or, if this is right, set the annotation \
+                 enabled users; 9 instead of 10 users. Nothing was published. If this is wrong, restore the snapshots; if it is right, set the annotation \
                  connectors.conductorone.com/acceptRemovals to {}.",
                 held.id
             )

@@ -13,5 +13,6 @@ mod histories;
 mod holding;
 mod losing;
 mod scale;
+mod telling;
 mod truth;
 mod world;

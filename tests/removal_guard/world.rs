@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use connector_operator::access::guard::{Limits, Scoping};
 use connector_operator::access::{RecordId, RecordSender, ResourceType};
 use connector_operator::api::Trigger;
+use connector_operator::clock::Clock;
 use connector_operator::connectors::{Connector, LookUp, ReadError, Upstream};
 use connector_operator::proto::c1::connector::v2::Resource;
 use connector_operator::snapshot::{DirectoryStore, Owner, ReadError as SnapshotError, SyncId};
@@ -120,6 +121,8 @@ impl Source for Fake {
         let credential = Credential {
             name: "token",
             place: "key token of Secret acme".to_owned(),
+            address: "spec.baseUrl".into(),
+            scope: "spec.account".into(),
             settings: Settings::Spec,
         };
         Opened {
@@ -207,6 +210,8 @@ impl World {
             limits: self.limits,
             before: self.status.clone(),
             approved: approved.map(str::to_owned),
+            names: false,
+            clock: Clock::system(),
         }
     }
 

@@ -76,14 +76,18 @@ async fn each_kind_of_failure_has_the_exit_code_that_the_sdk_would_exit_with() {
     let (scalr, planetscale) = (scalr().await, planetscale().await);
     let elsewhere = Place::of_scalr(&scalr).with("BATON_SCALR_BASE_URL", "http://127.0.0.1:1");
     let table = [
-        (5, Place::of_scalr(&scalr).with("BATON_SCALR_ACCOUNT", "nobody"), "Check the account's name"),
+        (
+            5,
+            Place::of_scalr(&scalr).with("BATON_SCALR_ACCOUNT", "nobody"),
+            "Check --scalr-account (BATON_SCALR_ACCOUNT)",
+        ),
         (3, Place::of_scalr(&scalr).with("BATON_SCALR_ACCOUNT", "Acme Inc"), "is not the subdomain"),
         (3, Place::of_scalr(&scalr).with("BATON_SCALR_BASE_URL", "http://scalr.example.com"), "https://"),
         (3, Place::of_planetscale(&planetscale).with("BATON_PLANETSCALE_SERVICE_TOKEN", "abc"), "colon"),
         (
             9,
             Place::of_scalr(&scalr).with("BATON_SCALR_BASE_URL", "https://169.254.169.254"),
-            "Correct the address.",
+            "Correct --scalr-base-url (BATON_SCALR_BASE_URL).",
         ),
         (14, elsewhere, "cannot be reached"),
     ];

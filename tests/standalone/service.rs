@@ -421,9 +421,9 @@ async fn killed_in_the_middle_of_an_upload_and_started_again_it_delivers_the_tas
         .with("BATON_REQUESTS_PER_MINUTE", "0");
     let connector = start(&place);
     connector.until_said("waiting for tasks").await;
-    let task = stage.c1.give(0, TaskSpec::sync_full()).unwrap();
-    connector.until_said("Read 4,").await;
+    // Enough for all that is said before the upload, and for the first of its chunks.
     throttle.stop_after(64 << 10);
+    let task = stage.c1.give(0, TaskSpec::sync_full()).unwrap();
     let deadline = Instant::now() + PATIENCE;
     while !throttle.has_stopped() {
         assert!(Instant::now() < deadline, "{}", connector.said());

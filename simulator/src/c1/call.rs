@@ -34,7 +34,7 @@ impl Call {
         let who = Who { client, host_id: host_id.to_owned() };
         let client = owner.as_ref().map_or(usize::MAX, |(client, _)| *client);
         let call = Self { state: Arc::clone(state), client, who, method, answered: false };
-        if state.faults.strike(C1Fault::Hang) {
+        if state.cut.enters(method) || state.faults.strike(C1Fault::Hang) {
             future::pending::<()>().await;
         }
         if state.faults.strike(C1Fault::Unavailable) {
@@ -81,6 +81,7 @@ impl Call {
 
     fn answered(mut self, text: &str, code: Code) {
         self.answered = true;
+        self.state.cut.leaves(self.method);
         self.state.tell(&self.who, self.method, text, Answer::Rpc(code));
     }
 }

@@ -180,6 +180,24 @@ impl C1 {
         Error::TimedOut { what: what.to_owned(), within, transcript }
     }
 
+    /// The connector crashes at the `number`th call by which it changes anything, counted from the start: before the
+    /// call has any effect, or after. `crashes` is called then, and from there on nobody hears an answer, until
+    /// [`C1::mend`].
+    pub fn cut(&self, number: u64, after: bool, crashes: impl FnOnce() + Send + 'static) {
+        self.state.cut.plan(number, after, Box::new(crashes));
+    }
+
+    /// The connector is there again.
+    pub fn mend(&self) {
+        self.state.cut.mend();
+    }
+
+    /// How many calls have come by which a connector changes anything: greetings, uploads, ends of tasks.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.state.cut.changes()
+    }
+
     /// Does something wrong from now on, every time or so many times, in place of what was set for the same fault.
     pub fn switch_on(&self, fault: C1Fault, times: Option<u32>) {
         self.state.faults.switch_on(fault, times);

@@ -8,6 +8,7 @@ mod assertion;
 mod call;
 mod config;
 mod credentials;
+mod cut;
 mod drive;
 mod faults;
 mod poll;

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::C1Config;
 use super::credentials::Registered;
+use super::cut::Cut;
 use super::faults::Switches;
 use super::tasks::Tasks;
 use super::token::Tokens;
@@ -20,6 +21,7 @@ use crate::error::Error;
 pub(super) struct C1State {
     pub(super) config: C1Config,
     pub(super) faults: Switches,
+    pub(super) cut: Cut,
     started: Instant,
     world: Mutex<World>,
     changed: watch::Sender<()>,
@@ -44,6 +46,7 @@ impl C1State {
     pub(super) fn new(config: C1Config) -> Result<Self, Error> {
         let state = Self {
             faults: Switches::default(),
+            cut: Cut::default(),
             started: Instant::now(),
             world: Mutex::default(),
             changed: watch::Sender::new(()),

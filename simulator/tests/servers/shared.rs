@@ -93,3 +93,13 @@ async fn an_address_in_use_is_an_error_that_names_it() {
     let error = ScalrSimulator::start(ScalrConfig { listen, ..ScalrConfig::default() }).await.unwrap_err();
     assert!(error.to_string().starts_with(&format!("cannot listen on {listen}: ")));
 }
+
+#[tokio::test]
+async fn every_token_of_the_vendors_form_is_accepted_where_that_is_asked_for() {
+    let planetscale = PlanetScaleSimulator::start(PlanetScaleConfig::default()).await.unwrap();
+    let ask =
+        async |token| send("GET", planetscale.base_url(), "/v1/organizations", Some(token), "").await.status;
+    assert_eq!(ask("another:token").await, 401);
+    planetscale.accept_any_token();
+    assert_eq!((ask("another:token").await, ask("none").await), (200, 401));
+}

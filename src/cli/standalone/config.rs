@@ -3,6 +3,8 @@
 use clap::{Arg, ArgAction, Command};
 use serde::Serialize;
 
+use crate::printing::wrapped;
+
 use super::super::{Failed, Output, report};
 use super::connectors::OwnFlags;
 
@@ -72,20 +74,6 @@ fn table(settings: &[Setting]) -> String {
         }
     }
     text
-}
-
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub(in super::super) trait OwnFlags: Args + std::fmt::Debug {
     const HOST_ID: &'static str;
     /// The flag of the credential.
     const CREDENTIAL_FLAG: &'static str;
+    /// The flag that says what is read.
+    const SCOPE_FLAG: &'static str;
     /// The flags without which nothing can be read, and what each is.
     const REQUIRED: &'static [(&'static str, &'static str)];
 
@@ -25,6 +27,9 @@ pub(in super::super) trait OwnFlags: Args + std::fmt::Debug {
     /// # Errors
     /// The flags of [`OwnFlags::REQUIRED`] that are missing.
     fn object(self) -> Result<(Self::Object, SecretString), Vec<&'static str>>;
+
+    /// The flag that says where `object` is read.
+    fn address_flag(object: &Self::Object) -> &'static str;
 }
 
 /// The variable that sets `flag`, which is given without its dashes.
@@ -52,6 +57,7 @@ impl OwnFlags for ScalrFlags {
     const NAME: &'static str = "scalr";
     const HOST_ID: &'static str = "baton-scalr";
     const CREDENTIAL_FLAG: &'static str = "scalr-api-token";
+    const SCOPE_FLAG: &'static str = "scalr-account";
     const REQUIRED: &'static [(&'static str, &'static str)] = &[
         ("scalr-account", "the subdomain of your Scalr address, such as acme for https://acme.scalr.io"),
         ("scalr-api-token", "a Scalr API token that can read the account's users"),
@@ -73,6 +79,10 @@ impl OwnFlags for ScalrFlags {
             }
         }
     }
+
+    fn address_flag(object: &ScalrConnector) -> &'static str {
+        if object.spec.base_url.is_some() { "scalr-base-url" } else { Self::SCOPE_FLAG }
+    }
 }
 
 /// What of PlanetScale to read.
@@ -92,6 +102,7 @@ impl OwnFlags for PlanetScaleFlags {
     const NAME: &'static str = "planetscale";
     const HOST_ID: &'static str = "baton-planetscale";
     const CREDENTIAL_FLAG: &'static str = "planetscale-service-token";
+    const SCOPE_FLAG: &'static str = Self::CREDENTIAL_FLAG;
     const REQUIRED: &'static [(&'static str, &'static str)] = &[
         ("planetscale-service-token", "the service token as <token-id>:<token-value>"),
         (
@@ -115,6 +126,10 @@ impl OwnFlags for PlanetScaleFlags {
                 ("planetscale-api-url", api_url.is_none()),
             ])),
         }
+    }
+
+    fn address_flag(_: &PlanetScaleConnector) -> &'static str {
+        "planetscale-api-url"
     }
 }
 

@@ -39,6 +39,10 @@ enum Endpoint {
     Live,
 }
 
+/// Said where nothing listens.
+const NOBODY: &str =
+    "no connector answers there; is one running with --health-check (BATON_HEALTH_CHECK=true), on that port?";
+
 impl HealthCheck {
     /// Asks where `flags` say. The error is a sentence.
     pub(super) async fn ask(&self, flags: &HealthFlags) -> Result<(), String> {
@@ -52,7 +56,7 @@ impl HealthCheck {
         let uri = address.parse().map_err(|error: axum::http::uri::InvalidUri| failed(&error))?;
         let client = Client::builder(TokioExecutor::new()).build_http::<Body>();
         let asking = async {
-            let answer = client.get(uri).await.map_err(|_| "no connector answers there".to_owned())?;
+            let answer = client.get(uri).await.map_err(|_| NOBODY.to_owned())?;
             let status = answer.status();
             let body = to_bytes(Body::new(answer.into_body()), ANSWER).await.unwrap_or_default();
             match status.is_success() {
@@ -62,7 +66,7 @@ impl HealthCheck {
         };
         match tokio::time::timeout(Duration::from_secs(self.timeout), asking).await {
             Ok(asked) => asked.map_err(|error| failed(&error)),
-            Err(_) => Err(failed(&format!("no answer within {} s", self.timeout))),
+            Err(_) => Err(failed(&format!("no answer within {} s; --timeout gives it longer", self.timeout))),
         }
     }
 }
@@ -90,7 +94,8 @@ pub(super) async fn begin<K: Kind>(
     let host = flags.health_check_bind_address.trim_matches(['[', ']']);
     let listener = TcpListener::bind((host, flags.health_check_port)).await.map_err(|error| {
         Problem::usage(format!(
-            "--health-check-bind-address {host} --health-check-port {}: {error}",
+            "--health-check-bind-address {host} --health-check-port {}: {error}; name an address of this machine and a \
+             port that is free",
             flags.health_check_port
         ))
     })?;

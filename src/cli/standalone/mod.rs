@@ -59,7 +59,7 @@ With a client id it stays; what goes wrong in a reading is told to C1 and ends n
 
 /// One connector by itself.
 #[derive(Debug, Args)]
-#[command(args_override_self = true, args_conflicts_with_subcommands = false)]
+#[command(args_conflicts_with_subcommands = false)]
 pub(super) struct Standalone<C: OwnFlags> {
     #[command(flatten)]
     own: C,

@@ -69,7 +69,7 @@ fn unwanted(connector: &dyn Connector, selection: &Selection) -> Vec<&'static st
 pub(super) fn print(name: &'static str, run: RunResult, output: Output) -> Result<ExitCode, Failed> {
     let code = if run.is_success() { ExitCode::SUCCESS } else { exit_code(run.reason()) };
     match output {
-        Output::Table if run.is_success() => report::table(&run.headings(), &[run.row().to_vec()])?,
+        Output::Table if run.is_success() => report::table(&run.headings(), vec![run.row().to_vec()])?,
         Output::Table => report::error(run.message()),
         Output::Json => report::json(&Printed { connector: name, run })?,
     }

@@ -45,7 +45,7 @@ impl<K: Kind> Open<K> {
 
     /// The heading and the cell of the column that says which account it is.
     pub(super) fn scope(&self, counts: &Counts) -> (&'static str, String) {
-        self.object.scope_column(counts)
+        self.object.scope_column(counts.get("organizations").copied())
     }
 
     /// What asks whether the credential works.

@@ -16,7 +16,7 @@ use crate::c1::{
 use crate::kinds::Kind;
 use crate::network::HostPolicy;
 use crate::server::Health;
-use crate::snapshot::Selection;
+use crate::snapshot::{LocalFile, Selection};
 use crate::sync::{OneFile, Plan, ProgressLog, Settings, called_off, deliver, run};
 
 use super::connectors::variable;
@@ -55,7 +55,12 @@ pub(super) async fn serve<K: Kind>(service: Service<K>) -> Result<ExitCode, Prob
     let at_once = usize::from(c1.task_concurrency);
     let client = client(c1)?;
     let folder = Folder::new(name, &scratch);
-    let folder = folder.map_err(|error| Problem::usage(format!("{}: {error}", scratch.display())))?;
+    let folder = folder.map_err(|error| {
+        let folder = scratch.display();
+        Problem::usage(format!(
+            "--c1z-temp-dir {folder}: {error}; name a folder that exists and can be written to"
+        ))
+    })?;
     let (view, seen) = watch::channel(View::default());
     if let Some(health) = health {
         health.set_ready(false);
@@ -174,7 +179,8 @@ impl<K: Kind> Reader for Reading<K> {
         drop(log);
         let Some(outcome) = outcome else { return Err(called_off()) };
         let wanted = self.wanted(task);
-        let delivering = move || deliver(&outcome, &wanted, &last, Path::new(&folder));
+        let last = || Ok(Some(LocalFile::Kept(last)));
+        let delivering = move || deliver(&outcome, &wanted, last, Path::new(&folder));
         tokio::task::spawn_blocking(delivering).await.unwrap_or_else(|_| Err(called_off()))
     }
 }

@@ -67,7 +67,9 @@ pub(super) fn c1<C: OwnFlags>(
 /// The CA bundle in the file that is named.
 pub(super) fn ca_bundle(flags: &NetworkFlags) -> Result<Option<Vec<u8>>, Problem> {
     let Some(path) = &flags.ca_bundle else { return Ok(None) };
-    let problem = |error| Problem::usage(format!("--ca-bundle {}: {error}", path.display()));
+    let problem = |error| {
+        Problem::usage(format!("--ca-bundle {}: {error}; name a file of PEM certificates", path.display()))
+    };
     fs::read(path).map(Some).map_err(problem)
 }
 
@@ -78,10 +80,12 @@ pub(super) fn open<C: OwnFlags>(
     ca_bundle: Option<Vec<u8>>,
 ) -> Result<Open<C::Object>, Problem> {
     let (object, token) = own.object().map_err(|missing| not_given::<C>(&missing))?;
-    let flag = C::CREDENTIAL_FLAG;
+    let named = |flag| format!("--{flag} ({})", variable(flag));
     let credential = Credential {
         name: <C::Object as crate::api::ConnectorObject>::CREDENTIAL,
-        place: format!("--{flag} ({})", variable(flag)),
+        place: named(C::CREDENTIAL_FLAG),
+        address: named(C::address_flag(&object)),
+        scope: named(C::SCOPE_FLAG),
         settings: Place::Flags,
     };
     let request = Duration::from_secs(network.http_timeout_seconds);

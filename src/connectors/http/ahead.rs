@@ -91,7 +91,10 @@ mod tests {
     ) -> Ahead<impl Iterator<Item = (usize, Result<Request, ReadError>)>, usize> {
         let requests = (0..count).map(|number| {
             let path = ["things", &number.to_string()];
-            (number, client.request(&Get { what: "a thing", path: &path, query: &[] }))
+            (
+                number,
+                client.request(&Get { what: "a thing", operation: "get_thing", path: &path, query: &[] }),
+            )
         });
         Ahead::new(client, requests)
     }
@@ -151,7 +154,7 @@ mod tests {
             sent = tokio::time::timeout(PATIENCE, both_sent) => sent.unwrap(),
         }
         drop(things);
-        let other = Get { what: "another thing", path: &["other"], query: &[] };
+        let other = Get { what: "another thing", operation: "get_thing", path: &["other"], query: &[] };
         let answer = tokio::time::timeout(PATIENCE, client.get(&other)).await;
         assert!(answer.expect("they keep their places").is_ok());
     }

@@ -147,7 +147,8 @@ async fn refusal(response: Response, vendor: &Vendor, asked: &Asked, redaction: 
         (None, None) => "without an explanation".to_owned(),
     };
     let transient = matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504);
-    Failure { error: error_of(status, vendor.name, asked, detail, wait), transient, retry_after: wait }
+    let error = error_of(status, vendor.name, asked, detail, wait);
+    Failure { error, transient, retry_after: wait, broken: None }
 }
 
 fn error_of(

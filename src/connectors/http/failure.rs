@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use super::super::{ReadError, text};
+use super::observer::Broken;
 use crate::network::AddressRefused;
 
 /// The longest text taken over from an answer or a library into an error, in bytes.
@@ -17,15 +18,17 @@ pub(super) struct Failure {
     pub(super) transient: bool,
     /// The wait that the vendor asks for.
     pub(super) retry_after: Option<Duration>,
+    /// Why no whole answer came, where none did.
+    pub(super) broken: Option<Broken>,
 }
 
 impl Failure {
     pub(super) fn permanent(error: ReadError) -> Self {
-        Self { error, transient: false, retry_after: None }
+        Self { error, transient: false, retry_after: None, broken: None }
     }
 
     pub(super) fn transient(error: ReadError) -> Self {
-        Self { error, transient: true, retry_after: None }
+        Self { error, transient: true, retry_after: None, broken: None }
     }
 
     pub(super) fn is_rate_limit(&self) -> bool {
@@ -36,18 +39,26 @@ impl Failure {
     pub(super) fn from_network(error: &reqwest::Error, host: &str, request: &str) -> Self {
         let host = host.to_owned();
         if let Some(refused) = find::<AddressRefused>(error) {
-            return Self::permanent(ReadError::AddressRefused { host, problem: refused.to_string() });
+            let refused = ReadError::AddressRefused { host, problem: refused.to_string() };
+            return Self::permanent(refused).because(Broken::AddressRefused);
         }
         if let Some(tls @ rustls::Error::InvalidCertificate(_)) = find::<rustls::Error>(error) {
-            return Self::permanent(ReadError::Tls { host, problem: short(&tls.to_string()) });
+            let untrusted = ReadError::Tls { host, problem: short(&tls.to_string()) };
+            return Self::permanent(untrusted).because(Broken::Tls);
         }
-        let problem = match () {
-            () if error.is_timeout() && error.is_connect() => "no connection in time".to_owned(),
-            () if error.is_timeout() => format!("{request} was not answered in time"),
-            () if error.is_connect() => root_cause(error),
-            () => format!("the answer to {request} broke off: {}", root_cause(error)),
+        let (problem, broken) = match () {
+            () if error.is_timeout() && error.is_connect() => {
+                ("no connection in time".to_owned(), Broken::Timeout)
+            }
+            () if error.is_timeout() => (format!("{request} was not answered in time"), Broken::Timeout),
+            () if error.is_connect() => (root_cause(error), Broken::Unreachable),
+            () => (format!("the answer to {request} broke off: {}", root_cause(error)), Broken::CutOff),
         };
-        Self::transient(ReadError::Unreachable { host, problem })
+        Self::transient(ReadError::Unreachable { host, problem }).because(broken)
+    }
+
+    fn because(self, broken: Broken) -> Self {
+        Self { broken: Some(broken), ..self }
     }
 }
 

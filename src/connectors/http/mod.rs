@@ -10,6 +10,7 @@ mod answer;
 mod failure;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
+mod observer;
 mod options;
 mod retry;
 #[cfg(test)]
@@ -25,20 +26,22 @@ use std::time::Duration;
 use backon::BackoffBuilder;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
-use reqwest::{Certificate, Client, Response, StatusCode, redirect};
+use reqwest::{Client, Response, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use url::Url;
 
 use super::{ConfigError, ReadError};
-use crate::network::{self, GuardedResolver, InvalidCaBundle, Redaction};
+use crate::network::{self, GuardedResolver, Redaction, TlsError};
 
 pub(super) use ahead::Ahead;
 use allowance::Allowance;
 pub use allowance::Allowances;
 pub use answer::Answer;
 use failure::Failure;
+use observer::Watched;
+pub use observer::{Broken, Code, Observer};
 pub use options::{ClientOptions, Limits, RetryPolicy, Timeouts};
 
 /// What differs between vendors below the level of their data.
@@ -74,6 +77,8 @@ impl fmt::Debug for Credential {
 pub struct Get<'a> {
     /// What is to be read, as an error would name it, such as `the members of acme`.
     pub what: &'a str,
+    /// The word that such requests are counted by: one of a few, and never made of data.
+    pub operation: &'static str,
     /// The segments of the path, unescaped.
     pub path: &'a [&'a str],
     /// The names and values of the query, unescaped.
@@ -91,6 +96,7 @@ pub(super) struct Request {
 #[derive(Debug, Clone)]
 struct Asked {
     what: String,
+    operation: &'static str,
     host: String,
     request: String,
 }
@@ -178,6 +184,7 @@ impl UpstreamClient {
         let url = self.url(get)?;
         let asked = Asked {
             what: get.what.to_owned(),
+            operation: get.operation,
             host: self.host(),
             request: format!("GET {}{}", self.host(), url.path()),
         };
@@ -217,16 +224,29 @@ impl UpstreamClient {
     }
 
     async fn attempt(&self, url: &Url, asked: &Asked) -> Result<Vec<u8>, Failure> {
-        let response = self
+        let watched = Watched::begin(self.options.observer.as_deref(), asked.operation);
+        let response = match self.send(url, asked).await {
+            Ok(response) => response,
+            Err(failure) => {
+                watched.end(None, failure.broken);
+                return Err(failure);
+            }
+        };
+        self.heed(&response);
+        let status = response.status();
+        let body =
+            answer::body_of(response, &self.vendor, asked, &self.options.limits, &self.redaction).await;
+        watched.end(Some(status), body.as_ref().err().and_then(|failure| failure.broken));
+        body
+    }
+
+    async fn send(&self, url: &Url, asked: &Asked) -> Result<Response, Failure> {
+        let request = self
             .http
             .get(url.clone())
             .header(ACCEPT, self.vendor.accept)
-            .header(AUTHORIZATION, self.authorization.clone())
-            .send()
-            .await
-            .map_err(|error| Failure::from_network(&error, &asked.host, &asked.request))?;
-        self.heed(&response);
-        answer::body_of(response, &self.vendor, asked, &self.options.limits, &self.redaction).await
+            .header(AUTHORIZATION, self.authorization.clone());
+        request.send().await.map_err(|error| Failure::from_network(&error, &asked.host, &asked.request))
     }
 
     /// Does as the answer says about the rate of requests, on behalf of all who show this credential.
@@ -238,6 +258,11 @@ impl UpstreamClient {
             self.allowance.refuse(asked_for.unwrap_or(self.options.retry.rate_limit_wait));
         } else if let Some(wait) = nothing_left {
             self.allowance.pause(wait);
+        } else {
+            return;
+        }
+        if let Some(observer) = &self.options.observer {
+            observer.limited();
         }
     }
 
@@ -283,7 +308,12 @@ fn http_client(base: &Url, options: &ClientOptions, in_flight: usize) -> Result<
         host: base.host_str().unwrap_or_default().to_owned(),
         policy: options.allowed_hosts.clone(),
     };
+    let tls = options.tls.trusting(options.ca_bundle.as_deref()).map_err(|error| match error {
+        TlsError::CaBundle(error) => error.into(),
+        TlsError::Platform(error) => ConfigError::Client(failure::short(&error.to_string())),
+    })?;
     let mut builder = Client::builder()
+        .tls_backend_preconfigured(tls)
         .user_agent(&options.user_agent)
         .redirect(redirect::Policy::none())
         .referer(false)
@@ -298,14 +328,5 @@ fn http_client(base: &Url, options: &ClientOptions, in_flight: usize) -> Result<
     if base.host().is_some_and(|host| network::is_loopback_host(&host)) {
         builder = builder.no_proxy();
     }
-    if let Some(bundle) = &options.ca_bundle {
-        builder = builder.tls_certs_merge(certificates(bundle)?);
-    }
     builder.build().map_err(|error| ConfigError::Client(failure::short(&error.to_string())))
-}
-
-fn certificates(bundle: &[u8]) -> Result<Vec<Certificate>, ConfigError> {
-    let unusable = |error: reqwest::Error| InvalidCaBundle(failure::short(&error.to_string()));
-    let ders = network::certificates(bundle)?;
-    Ok(ders.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>().map_err(unusable)?)
 }

@@ -1,9 +1,11 @@
 //! What may be set about a client, and what is good for both vendors.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::allowance::Allowances;
-use crate::network::HostPolicy;
+use super::observer::Observer;
+use crate::network::{HostPolicy, Tls};
 
 /// How a client behaves. The default asks no host at all: say with [`ClientOptions::new`] which it may.
 #[derive(Debug, Clone)]
@@ -22,6 +24,10 @@ pub struct ClientOptions {
     pub limits: Limits,
     /// How much each credential may ask. Clients share what they are given here.
     pub allowances: Allowances,
+    /// Who is told of each request.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// How to speak TLS. Clients share what they are given here too.
+    pub tls: Tls,
 }
 
 impl ClientOptions {
@@ -41,6 +47,8 @@ impl Default for ClientOptions {
             retry: RetryPolicy::default(),
             limits: Limits::default(),
             allowances: Allowances::default(),
+            observer: None,
+            tls: Tls::default(),
         }
     }
 }

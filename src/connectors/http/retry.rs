@@ -88,7 +88,7 @@ mod tests {
             _ => ReadError::EmptyAccount(String::new()),
         };
         let transient = status >= 429;
-        Failure { error, transient, retry_after: retry_after.map(Duration::from_secs) }
+        Failure { error, transient, retry_after: retry_after.map(Duration::from_secs), broken: None }
     }
 
     #[rstest]

@@ -18,7 +18,12 @@ const VENDOR: Vendor = Vendor {
     requests_per_minute: NonZeroU32::new(300).unwrap(),
 };
 
-const THINGS: Get<'_> = Get { what: "the things", path: &["v1", "things"], query: &[("secret", "query")] };
+const THINGS: Get<'_> = Get {
+    what: "the things",
+    operation: "list_things",
+    path: &["v1", "things"],
+    query: &[("secret", "query")],
+};
 
 #[derive(Debug, Deserialize, PartialEq)]
 struct Thing {
@@ -241,9 +246,9 @@ async fn a_closed_port_is_unreachable() {
 #[tokio::test]
 async fn a_name_cannot_lead_out_of_its_place_in_the_path(#[case] name: &str) {
     let server = Scripted::start(|_| ok()).await;
-    let get = Get { what: "it", path: &["v1", name, "members"], query: &[] };
+    let get = Get { what: "it", operation: "get_it", path: &["v1", name, "members"], query: &[] };
     assert!(client(&server.base).get(&get).await.is_err());
-    let get = Get { what: "it", path: &["v1", "a/../b?c#d", "members"], query: &[] };
+    let get = Get { what: "it", operation: "get_it", path: &["v1", "a/../b?c#d", "members"], query: &[] };
     assert!(client(&server.base).get(&get).await.is_ok());
     assert_eq!(server.paths(), ["/v1/a%2F..%2Fb%3Fc%23d/members"]);
 }
@@ -289,4 +294,61 @@ async fn json_nested_beyond_any_reason_does_not_exhaust_the_stack() {
         let (answer, _server) = ask(move |_| Reply::json(&body)).await;
         assert_eq!(answer.unwrap().decode::<Thing>().is_ok(), decoded, "{field}");
     }
+}
+
+/// Notes what it is told.
+#[derive(Debug, Default)]
+struct Noted(std::sync::Mutex<Vec<String>>);
+
+impl Observer for Noted {
+    fn ended(&self, operation: &'static str, code: Code, _: Duration) {
+        self.0.lock().unwrap().push(format!("{operation} {code}"));
+    }
+
+    fn limited(&self) {
+        self.0.lock().unwrap().push("limited".to_owned());
+    }
+}
+
+async fn noted(server: &Scripted, options: ClientOptions, patience: Duration) -> Vec<String> {
+    let noted = Arc::new(Noted::default());
+    let options = ClientOptions { observer: Some(Arc::clone(&noted) as Arc<dyn Observer>), ..options };
+    let client = client_with(&server.base, options).unwrap();
+    let _ = tokio::time::timeout(patience, client.get(&THINGS)).await;
+    noted.0.lock().unwrap().clone()
+}
+
+#[tokio::test]
+async fn each_request_is_told_of_by_its_operation_and_how_it_ended_tries_included() {
+    let tries = std::sync::atomic::AtomicUsize::new(0);
+    let server = Scripted::start(move |_| match tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+        0 => Reply::status(503),
+        1 => Reply::status(429),
+        _ => ok(),
+    })
+    .await;
+    let patience = Duration::from_secs(10);
+    assert_eq!(
+        noted(&server, options(), patience).await,
+        ["list_things 503", "limited", "list_things 429", "list_things 200"]
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_gets_no_answer_is_told_of_by_why() {
+    let server = Scripted::start(|_| ok().after(60_000)).await;
+    let timeouts = Timeouts { request: Duration::from_millis(50), ..Timeouts::default() };
+    let once = RetryPolicy { tries: 1, ..RetryPolicy::default() };
+    let patience = Duration::from_secs(10);
+    let slow = ClientOptions { timeouts, retry: once, ..options() };
+    assert_eq!(noted(&server, slow, patience).await, ["list_things timeout"]);
+    let given_up = noted(&server, options(), Duration::from_millis(50)).await;
+    assert_eq!(given_up, ["list_things cancelled"]);
+    let refused = ClientOptions { retry: once, ..options() };
+    let base = server.base.clone();
+    drop(server);
+    let noted_of = Arc::new(Noted::default());
+    let refused = ClientOptions { observer: Some(Arc::clone(&noted_of) as Arc<dyn Observer>), ..refused };
+    let _ = client_with(&base, refused).unwrap().get(&THINGS).await;
+    assert_eq!(*noted_of.0.lock().unwrap(), ["list_things unreachable"]);
 }

@@ -56,7 +56,7 @@ async fn ask(port: u16, ca_bundle: Option<Vec<u8>>) -> Result<Answer, ReadError>
     let base = format!("https://127.0.0.1:{port}").parse().unwrap();
     let options = ClientOptions { ca_bundle, ..options() };
     let client = UpstreamClient::new(vendor, base, credential, options).unwrap();
-    client.get(&Get { what: "it", path: &["it"], query: &[] }).await
+    client.get(&Get { what: "it", operation: "get_it", path: &["it"], query: &[] }).await
 }
 
 #[tokio::test]

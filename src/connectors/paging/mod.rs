@@ -20,10 +20,13 @@ mod tests;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::ReadError;
 use super::http::{Ahead, Answer, Get, Request, UpstreamClient};
 use crate::access::{Record, RecordSender};
+use crate::telemetry::TRACED;
 
 pub(super) use ids::IdSet;
 use sums::Sums;
@@ -95,6 +98,8 @@ pub(super) enum Totals {
 pub(super) struct Listing<'a> {
     /// What is listed, such as `the members of acme`.
     pub(super) what: &'a str,
+    /// The word that its pages are counted by.
+    pub(super) operation: &'static str,
     /// The segments of its path.
     pub(super) path: &'a [&'a str],
     /// The query, the page's number excepted.
@@ -110,13 +115,17 @@ impl Listing<'_> {
         let page = page.to_string();
         let mut query = self.query.to_vec();
         query.push((self.number, &page));
-        client.request(&Get { what: self.what, path: self.path, query: &query })
+        let get = Get { what: self.what, operation: self.operation, path: self.path, query: &query };
+        client.request(&get)
     }
 
     async fn fetch(&self, client: &UpstreamClient, page: u64) -> Result<Answer, ReadError> {
         client.answer_to(self.request(client, page)?).await
     }
 }
+
+/// Listings that begin later in a reading are part of no trace, which has to end somewhere.
+const TRACED_PAGES: u64 = 200;
 
 /// Reads the whole of `listing` and sends what `visitor` makes of it to `records`. Returns how many items it has.
 ///
@@ -128,31 +137,50 @@ pub(super) async fn walk<V: Visitor>(
     visitor: &mut V,
     records: &RecordSender,
 ) -> Result<u64, ReadError> {
-    let mut walk = Walk { client, listing, sums: Sums::new(listing.totals), visitor, records };
-    let mut next = walk.take(listing.fetch(client, 1).await?, 1).await?;
-    records.progress().expect(walk.sums.total.unwrap_or(0));
-    let following = walk.sums.following(next).map(|number| ((), listing.request(client, number)));
-    let mut ahead = Ahead::new(client, following);
-    while let Some(number) = next {
-        let answer = match ahead.next().await {
-            Some(((), fetched)) => fetched?,
-            None => listing.fetch(client, number).await?,
-        };
-        next = walk.take(answer, number).await?;
+    let span = match records.progress().pages() {
+        0..TRACED_PAGES => tracing::debug_span!(
+            target: TRACED, "listing",
+            operation = listing.operation, pages = Empty, items = Empty, otel.status_code = Empty
+        ),
+        _ => Span::none(),
+    };
+    let mut walk = Walk { client, listing, sums: Sums::new(listing.totals), pages: 0, visitor, records };
+    let walked = walk.go_through().instrument(span.clone()).await;
+    span.record("pages", walk.pages).record("items", walk.sums.items);
+    if walked.is_err() {
+        span.record("otel.status_code", "ERROR");
     }
-    Ok(walk.sums.items)
+    walked.map(|()| walk.sums.items)
 }
 
 /// A listing on the way through it.
 struct Walk<'w, V> {
-    client: &'w UpstreamClient,
+    client: &'w Arc<UpstreamClient>,
     listing: &'w Listing<'w>,
     sums: Sums,
+    /// Pages taken.
+    pages: u64,
     visitor: &'w mut V,
     records: &'w RecordSender,
 }
 
 impl<V: Visitor> Walk<'_, V> {
+    async fn go_through(&mut self) -> Result<(), ReadError> {
+        let (client, listing) = (self.client, self.listing);
+        let mut next = self.take(listing.fetch(client, 1).await?, 1).await?;
+        self.records.progress().expect(self.sums.total.unwrap_or(0));
+        let following = self.sums.following(next).map(|number| ((), listing.request(client, number)));
+        let mut ahead = Ahead::new(client, following);
+        while let Some(number) = next {
+            let answer = match ahead.next().await {
+                Some(((), fetched)) => fetched?,
+                None => listing.fetch(client, number).await?,
+            };
+            next = self.take(answer, number).await?;
+        }
+        Ok(())
+    }
+
     /// Takes page `number` and sends the records that it makes. Returns the number of the next page. Where the page
     /// breaks off, which may show only when it is decoded, it is asked for once more.
     async fn take(&mut self, answer: Answer, number: u64) -> Result<Option<u64>, ReadError> {
@@ -166,6 +194,7 @@ impl<V: Visitor> Walk<'_, V> {
         };
         // Not kept for as long as the writer is behind.
         drop(answer);
+        self.pages += 1;
         self.records.progress().page_read();
         if !made.is_empty() {
             self.records.send(made).await?;

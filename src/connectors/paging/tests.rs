@@ -9,8 +9,14 @@ use super::super::text::Text;
 use super::*;
 use crate::access::{Resource, ResourceId, ResourceKind, channel};
 
-const LISTING: Listing<'_> =
-    Listing { what: "the things", path: &["things"], query: &[], number: "page", totals: Totals::Possible };
+const LISTING: Listing<'_> = Listing {
+    what: "the things",
+    operation: "list_things",
+    path: &["things"],
+    query: &[],
+    number: "page",
+    totals: Totals::Possible,
+};
 
 #[derive(Debug, Deserialize)]
 struct Things<'a> {
@@ -258,7 +264,7 @@ async fn whoever_waits_for_the_writer_stops_nobody_else_with_the_credential() {
         end = &mut reading => panic!("nobody takes the records, and yet: {end:?}"),
         () = stalled => {}
     }
-    let other = Get { what: "another thing", path: &["other"], query: &[] };
+    let other = Get { what: "another thing", operation: "get_thing", path: &["other"], query: &[] };
     let answer = tokio::time::timeout(std::time::Duration::from_secs(10), client.get(&other)).await;
     assert!(answer.expect("it is kept from its turn").is_ok());
 }

@@ -152,7 +152,9 @@ impl PlanetScale {
     /// Does asking for a member of `organization` find somebody who is there?
     async fn finds(&self, organization: &Place) -> Result<bool, ReadError> {
         let path = ["v1", "organizations", &organization.name, "members"];
-        let get = Get { what: "a member of the organization", path: &path, query: &[("per_page", "1")] };
+        let query = [("per_page", "1")];
+        let what = "a member of the organization";
+        let get = Get { what, operation: "find_member", path: &path, query: &query };
         let answer = match self.client.get(&get).await {
             Err(ReadError::Forbidden { status: 404, .. }) => return Ok(false),
             answer => answer?,
@@ -193,7 +195,8 @@ impl PlanetScale {
         let what = format!("the members of the team {} of {}", team.title, organization.title);
         let path = ["v1", "organizations", &organization.name, "teams", &team.slug, "members"];
         let mut present = Present::among(users);
-        if let Err(error) = walk(&self.client, &listing(&what, &path), &mut present, nowhere).await {
+        let listing = listing(&what, "list_team_members", &path);
+        if let Err(error) = walk(&self.client, &listing, &mut present, nowhere).await {
             return Err(self.explain_team(error, organization, team, nowhere).await);
         }
         let grant = |user: String| RecordId::Grant {

@@ -130,7 +130,10 @@ impl PlanetScale {
         visitor: &mut V,
         records: &RecordSender,
     ) -> Result<(), ReadError> {
-        let listing = Listing { totals: Totals::Possible, ..listing("the organizations", &ORGANIZATIONS) };
+        let listing = Listing {
+            totals: Totals::Possible,
+            ..listing("the organizations", "list_organizations", &ORGANIZATIONS)
+        };
         walk(&self.client, &listing, visitor, records).await?;
         Ok(())
     }
@@ -163,7 +166,7 @@ impl PlanetScale {
         let what = format!("the members of the organization {}", organization.title);
         let path = ["v1", "organizations", &organization.name, "members"];
         let mut members = Members { organization, roles, users };
-        let read = walk(&self.client, &listing(&what, &path), &mut members, records).await;
+        let read = walk(&self.client, &listing(&what, "list_members", &path), &mut members, records).await;
         match read {
             Ok(0) => Err(ReadError::EmptyOrganization(format!(
                 "the PlanetScale organization {} shows not a single member, though it must have an administrator",
@@ -188,7 +191,7 @@ impl PlanetScale {
     ) -> Result<(), ReadError> {
         let what = format!("the teams of the organization {}", organization.title);
         let path = ["v1", "organizations", &organization.name, "teams"];
-        match walk(&self.client, &listing(&what, &path), visitor, records).await {
+        match walk(&self.client, &listing(&what, "list_teams", &path), visitor, records).await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.explain(error, organization, records).await),
         }
@@ -228,7 +231,8 @@ impl PlanetScale {
             ids: IdSet::default(),
             outsiders: BTreeSet::new(),
         };
-        match walk(&self.client, &listing(&what, &path), &mut members, records).await {
+        let listing = listing(&what, "list_team_members", &path);
+        match walk(&self.client, &listing, &mut members, records).await {
             Ok(_) => Ok(members.outsiders),
             Err(error) => Err(self.explain_team(error, organization, &team, records).await),
         }
@@ -257,7 +261,8 @@ impl PlanetScale {
     async fn ask_for_member(&self, organization: &Place, id: &str) -> Result<Option<Answer>, ReadError> {
         let what = format!("a member of the organization {}", organization.title);
         let path = ["v1", "organizations", &organization.name, "members", id];
-        match self.client.get(&Get { what: &what, path: &path, query: &[] }).await {
+        let get = Get { what: &what, operation: "get_member", path: &path, query: &[] };
+        match self.client.get(&get).await {
             Err(ReadError::Forbidden { status: 404, .. }) => Ok(None),
             answer => answer.map(Some),
         }
@@ -293,7 +298,8 @@ impl PlanetScale {
             return explained;
         }
         let path = ["v1", "organizations", &organization.name, "teams", &team.slug];
-        match self.client.get(&Get { what: "a team", path: &path, query: &[] }).await {
+        let get = Get { what: "a team", operation: "get_team", path: &path, query: &[] };
+        match self.client.get(&get).await {
             Err(ReadError::Forbidden { status: 404, .. }) => ReadError::ListingChanged {
                 listing: format!("the teams of the organization {}", organization.title),
                 problem: format!("the team {} is gone", team.title),
@@ -367,8 +373,9 @@ fn gone(organization: &Place) -> ReadError {
     ))
 }
 
-fn listing<'a>(what: &'a str, path: &'a [&'a str]) -> Listing<'a> {
-    Listing { what, path, query: &[("per_page", PAGE_SIZE)], number: "page", totals: Totals::Promised }
+fn listing<'a>(what: &'a str, operation: &'static str, path: &'a [&'a str]) -> Listing<'a> {
+    let query = &[("per_page", PAGE_SIZE)];
+    Listing { what, operation, path, query, number: "page", totals: Totals::Promised }
 }
 
 pub(super) fn credential(token: &SecretString) -> Result<Credential, ConfigError> {

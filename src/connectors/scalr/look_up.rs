@@ -36,6 +36,14 @@ impl Place {
             Self::Programs => "filter[service-account]",
         }
     }
+
+    fn get<'a>(self, path: &'a [&'a str], query: &'a [(&'a str, &'a str)]) -> Get<'a> {
+        let operation = match self {
+            Self::People => "find_account_user",
+            Self::Programs => "find_service_account",
+        };
+        Get { what: "a user of the account", operation, path, query }
+    }
 }
 
 /// What a filter for one user lets through.
@@ -115,7 +123,8 @@ impl Scalr {
     async fn filtered(&self, account: &str, place: Place, id: &str) -> Result<Filtered, ReadError> {
         // Two, so that a filter that is ignored shows.
         let query = [("filter[account]", account), (place.filter(), id), ("page[size]", "2")];
-        let get = Get { what: "a user of the account", path: &path(place.listing()), query: &query };
+        let path = path(place.listing());
+        let get = place.get(&path, &query);
         let answer = self.client.get(&get).await?;
         let page: Rows<Somebody<'_>> = answer.decode()?;
         let total = page.mark().total;
@@ -139,7 +148,8 @@ impl Scalr {
     /// Does the filter of `place` find somebody who is there?
     async fn finds_somebody(&self, account: &str, place: Place) -> Result<bool, ReadError> {
         let query = [("filter[account]", account), ("page[size]", "1")];
-        let get = Get { what: "a user of the account", path: &path(place.listing()), query: &query };
+        let path = path(place.listing());
+        let get = place.get(&path, &query);
         let answer = self.client.get(&get).await?;
         let page: Rows<Somebody<'_>> = answer.decode()?;
         let is_there = |somebody: &&Somebody<'_>| somebody.account() == account && is_id(somebody.user());

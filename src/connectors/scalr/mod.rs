@@ -46,6 +46,10 @@ pub const RESOURCE_TYPES: &[ResourceType] = &[USER];
 /// does not know `include`, and one request per user would take the vendor's allowance for hours.
 const MOST_LEFT_OUT: usize = 1_000;
 
+/// What listings are counted by.
+const LIST_USERS: &str = "list_account_users";
+const LIST_PROGRAMS: &str = "list_service_accounts";
+
 const VENDOR: Vendor = Vendor {
     name: "Scalr",
     accept: "application/vnd.api+json",
@@ -98,7 +102,13 @@ impl Scalr {
     async fn account(&self, records: &RecordSender) -> Result<Found, ReadError> {
         let mut named = Named { name: &self.account, ids: IdSet::default(), found: Vec::new() };
         let query = [("filter[name]", self.account.as_str()), ("page[size]", PAGE_SIZE)];
-        walk(&self.client, &listing("the accounts", &path("accounts"), &query), &mut named, records).await?;
+        walk(
+            &self.client,
+            &listing("the accounts", "list_accounts", &path("accounts"), &query),
+            &mut named,
+            records,
+        )
+        .await?;
         let (account, host) = (&self.account, self.client.host());
         let mut found = named.found.into_iter();
         match (found.next(), found.next()) {
@@ -120,8 +130,13 @@ impl Scalr {
         let query =
             [("filter[account]", account), ("include", "user"), ("sort", "email"), ("page[size]", PAGE_SIZE)];
         let path = path("account-users");
-        let count =
-            walk(&self.client, &listing("the account's users", &path, &query), &mut people, records).await?;
+        let count = walk(
+            &self.client,
+            &listing("the account's users", LIST_USERS, &path, &query),
+            &mut people,
+            records,
+        )
+        .await?;
         if count == 0 {
             return Err(ReadError::EmptyAccount(format!(
                 "the Scalr account {} shows not a single user, though it must have an owner",
@@ -140,8 +155,8 @@ impl Scalr {
     ) -> Result<(), ReadError> {
         let requests = people.into_iter().map(|(id, membership)| {
             let path = ["api", "iacp", "v3", "users", &id];
-            let request =
-                self.client.request(&Get { what: "a user of the account", path: &path, query: &[] });
+            let get = Get { what: "a user of the account", operation: "get_user", path: &path, query: &[] };
+            let request = self.client.request(&get);
             ((id, membership), request)
         });
         let mut answers = Ahead::new(&self.client, requests);
@@ -184,7 +199,8 @@ impl Scalr {
         let mut programs = Programs { account, ids };
         let query = [("filter[account]", account), ("sort", "email"), ("page[size]", PAGE_SIZE)];
         let path = path("service-accounts");
-        walk(&self.client, &listing("the service accounts", &path, &query), &mut programs, records).await?;
+        let listing = listing("the service accounts", LIST_PROGRAMS, &path, &query);
+        walk(&self.client, &listing, &mut programs, records).await?;
         Ok(())
     }
 }
@@ -224,8 +240,13 @@ fn path(listing: &str) -> [&str; 4] {
     ["api", "iacp", "v3", listing]
 }
 
-fn listing<'a>(what: &'a str, path: &'a [&'a str], query: &'a [(&'a str, &'a str)]) -> Listing<'a> {
-    Listing { what, path, query, number: "page[number]", totals: Totals::Promised }
+fn listing<'a>(
+    what: &'a str,
+    operation: &'static str,
+    path: &'a [&'a str],
+    query: &'a [(&'a str, &'a str)],
+) -> Listing<'a> {
+    Listing { what, operation, path, query, number: "page[number]", totals: Totals::Promised }
 }
 
 /// A label of a DNS name (RFC 1123), which also keeps the operators of Scalr's filters (`in:a,b`) out.

@@ -16,11 +16,13 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::c1::{About, Channels, View};
+use crate::leadership::Leadership;
 use crate::network::HostPolicy;
 use crate::server::Metrics;
 use crate::sync::ObjectKey;
 
-use super::decide::{SecretVersion, has_changed};
+use super::decide::has_changed;
+use super::secrets::{Known, as_version};
 
 pub(super) use claims::Age;
 pub(super) use requests::{Request, Requests};
@@ -52,12 +54,28 @@ struct Desks {
 /// Where one object's worker sits.
 struct Desk {
     terms: Terms,
+    /// Tells the worker what the watch shows of its Secret.
+    shows: watch::Sender<Option<Known>>,
+    /// The version that the worker has used, or tried to.
     used: watch::Receiver<Option<String>>,
     standing: watch::Receiver<Standing>,
     view: watch::Receiver<View>,
     stop: CancellationToken,
     /// Ends when the worker has.
     ended: CancellationToken,
+}
+
+impl Desk {
+    /// Tells the worker of a Secret that is another than the one that it uses.
+    fn show(&self, secret: Option<Known>) {
+        if has_changed(self.used.borrow().as_deref(), as_version(secret.as_ref())) {
+            self.shows.send_if_modified(|shown| {
+                let changed = *shown != secret;
+                *shown = secret;
+                changed
+            });
+        }
+    }
 }
 
 /// Who worked for an object before.
@@ -68,12 +86,13 @@ struct Former {
 }
 
 impl Deliveries {
-    /// Deliveries to the hosts that `hosts` allows, until `stop`; to `api_host` instead of the host that a client id
+    /// Deliveries to the hosts that `hosts` allows, until `stop`, and for as long as this operator leads; to `api_host` instead of the host that a client id
     /// names, where it is given.
     pub fn new(
         client: Client,
         hosts: HostPolicy,
         api_host: Option<String>,
+        leadership: Leadership,
         metrics: Metrics,
         stop: CancellationToken,
     ) -> Self {
@@ -82,6 +101,7 @@ impl Deliveries {
             channels: Channels::new(hosts),
             api_host,
             claims: Claims::default(),
+            leadership,
             requests: Requests::default(),
         };
         Self {
@@ -128,25 +148,19 @@ impl Deliveries {
         &self.office.requests
     }
 
-    /// Has the object's work done by these terms, with the Secret as the watch shows it; a worker with other terms or
-    /// another Secret is replaced.
-    pub(super) fn follow(&self, age: &Age, about: About, terms: Terms, secret: SecretVersion<'_>) {
+    /// Has the object's work done by these terms, with the Secret as the watch shows it; a worker with other terms is
+    /// replaced.
+    pub(super) fn follow(&self, age: &Age, about: About, terms: Terms, secret: Option<Known>) {
         let mut desks = self.desks();
         let former = match desks.seated.get(&age.key) {
-            Some(desk) if desk.terms == terms && !has_changed(desk.used.borrow().as_deref(), secret) => {
-                return;
-            }
+            Some(desk) if desk.terms == terms => return desk.show(secret),
             Some(desk) => {
                 desk.stop.cancel();
                 Some(Former { ended: desk.ended.clone(), view: Some(desk.view.clone()) })
             }
             None => desks.leaving.get(&age.key).map(|ended| Former { ended: ended.clone(), view: None }),
         };
-        let known = match secret {
-            SecretVersion::Present(version) => Some(version.to_owned()),
-            SecretVersion::Unknown | SecretVersion::Gone(_) => None,
-        };
-        let desk = self.seat(age, about, terms, known, former);
+        let desk = self.seat(age, about, terms, secret, former);
         desks.seated.insert(age.key.clone(), desk);
     }
 
@@ -156,12 +170,13 @@ impl Deliveries {
         age: &Age,
         about: About,
         terms: Terms,
-        known: Option<String>,
+        secret: Option<Known>,
         former: Option<Former>,
     ) -> Desk {
         let first = if terms.silent { Standing::Silent } else { Standing::Starting };
         let (standing, stands) = watch::channel(first);
-        let (using, used) = watch::channel(known.clone());
+        let (using, used) = watch::channel(None);
+        let (shows, shown) = watch::channel(secret);
         let (view, seen) = watch::channel(View::default());
         let (stop, ended) = (self.stop.child_token(), CancellationToken::new());
         let wake = self.wake_of(age.key.kind);
@@ -170,7 +185,7 @@ impl Deliveries {
             age: age.clone(),
             about,
             terms: terms.clone(),
-            known,
+            shown,
             used: using,
             standing,
             view,
@@ -180,8 +195,8 @@ impl Deliveries {
         let mut looking =
             Looking { key: age.key.clone(), view: seen.clone(), wake, counted: Counted::default() };
         let metrics = self.metrics.clone();
-        let span = tracing::info_span!(
-            parent: None, "c1", kind = age.key.kind, namespace = age.key.namespace, name = age.key.name
+        let span = tracing::error_span!(
+            parent: None, "c1", kind = age.key.kind, namespace = age.key.namespace, connector = age.key.name
         );
         let working = async move {
             let _ends = ends;
@@ -196,7 +211,7 @@ impl Deliveries {
             looking.count(&metrics);
         };
         self.workers.spawn(working.instrument(span));
-        Desk { terms, used, standing: stands, view: seen, stop, ended }
+        Desk { terms, shows, used, standing: stands, view: seen, stop, ended }
     }
 
     /// How it stands with the object's work; `None` where it has none.

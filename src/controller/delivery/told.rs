@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::access::in_words;
-use crate::api::{C1Status, C1Task, C1Upload, Class, ConditionType, ConnectorStatus, Phase, Reason};
+use crate::api::{C1Task, C1Upload, Class, ConditionType, ConnectorStatus, Phase, Reason};
 use crate::c1::{LastTask, LastUpload, TaskEnd, Trouble, View};
 use crate::sync::{Failure, ObjectKey};
 
@@ -36,8 +36,8 @@ pub(in crate::controller) fn without(status: &ConnectorStatus, now: Timestamp) -
     let mut runs = status.clone();
     let not_ready = status.condition(ConditionType::Ready).is_some_and(|ready| ready.status == "False");
     if not_ready && status.consecutive_failures.is_none() && status.held.is_none() {
-        let counts = status.last_published.as_ref().map(|it| it.counts.clone()).unwrap_or_default();
-        let message = format!("Read {}.", in_words(&counts));
+        let counts = status.last_published.iter().flat_map(|it| &it.counts);
+        let message = format!("Read {}.", in_words(counts));
         runs.set_condition(ConditionType::Ready, "True", Reason::Succeeded, &message, now);
         if !is_syncing(status) {
             runs.remove_condition(ConditionType::Reconciling);
@@ -94,7 +94,7 @@ impl Told {
             Standing::Silent => Says {
                 status: "False",
                 reason: Reason::Suspended,
-                message: "Suspended by spec.suspend; C1 is not asked for tasks.".to_owned(),
+                message: "Suspended: C1 is not asked for tasks while spec.suspend is true.".to_owned(),
                 class: None,
             },
             Standing::Failed(failure) => failed(failure),
@@ -125,7 +125,7 @@ impl Told {
         if task.is_none() && upload.is_none() {
             return;
         }
-        let c1 = status.c1.get_or_insert_with(C1Status::default);
+        let c1 = status.c1.get_or_insert_default();
         c1.last_task = task.or_else(|| c1.last_task.take());
         c1.last_upload = upload.or_else(|| c1.last_upload.take());
     }
@@ -151,8 +151,8 @@ fn shared(key: &ObjectKey, by: &ObjectKey) -> Says {
         status: "False",
         reason: Reason::CredentialsShared,
         message: format!(
-            "{other} is older and has the same C1 client id, so C1 would mix the two up. Give this connector \
-             credentials of its own in spec.c1."
+            "{other} is older and has the same C1 client id, so C1 would mix the two up. Put credentials of its \
+             own into the Secret that spec.c1.credentialsSecretRef names."
         ),
         class: Some(Class::WaitForChange),
     }
@@ -160,7 +160,10 @@ fn shared(key: &ObjectKey, by: &ObjectKey) -> Says {
 
 fn in_trouble(trouble: &Trouble) -> Says {
     let (reason, remedy) = if trouble.error.lasts() {
-        (Reason::C1Refused, "Check the client id and secret that spec.c1 names, and the connector in C1.")
+        (
+            Reason::C1Refused,
+            "Check the Secret that spec.c1.credentialsSecretRef names, and the connector in C1.",
+        )
     } else {
         (Reason::C1Unavailable, "It is tried again; check DNS, proxy and network policy if it stays.")
     };
@@ -172,7 +175,7 @@ fn in_trouble(trouble: &Trouble) -> Says {
 /// generation it is not known.
 fn kept(runs: &ConnectorStatus) -> Option<Says> {
     let condition = runs.condition(ConditionType::C1Connected)?;
-    let reason = *Reason::ALL.iter().find(|reason| reason.as_str() == condition.reason)?;
+    let reason = Reason::of_word(&condition.reason)?;
     let (status, class) = match condition.status.as_str() {
         "True" => ("True", None),
         "False" => ("False", Some(reason.class()?)),

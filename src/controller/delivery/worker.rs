@@ -11,11 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{C1CredentialsRef, CaBundleRef, Class, Reason};
 use crate::c1::{
-    self, About, Asset, C1Error, Channels, Credentials, Pace, Reader, Refused, Service, SyncTask, View, Work,
+    self, About, Asset, C1Error, Channels, Credentials, Pace, Permit, Reader, Refused, Service, SyncTask,
+    View, Work,
 };
+use crate::leadership::Leadership;
 use crate::sync::{self, Failure, ObjectKey, SecretSeen};
 
 use super::super::inputs::{self, Namespace};
+use super::super::secrets::Known;
 use super::claims::{Age, Claim, Claims};
 use super::requests::Requests;
 
@@ -61,7 +64,15 @@ pub(super) struct Office {
     /// Instead of the host that a client id names.
     pub(super) api_host: Option<String>,
     pub(super) claims: Claims,
+    /// Only who leads speaks to C1.
+    pub(super) leadership: Leadership,
     pub(super) requests: Requests,
+}
+
+/// What a worker has read from Kubernetes.
+struct Opened {
+    credentials: Credentials,
+    ca_bundle: Option<Vec<u8>>,
 }
 
 /// One worker.
@@ -70,8 +81,8 @@ pub(super) struct Worker {
     pub(super) age: Age,
     pub(super) about: About,
     pub(super) terms: Terms,
-    /// The version of the Secret that the watch showed when the worker was sent for.
-    pub(super) known: Option<String>,
+    /// The Secret as the watch shows it.
+    pub(super) shown: watch::Receiver<Option<Known>>,
     /// The version that it has used, or tried to.
     pub(super) used: watch::Sender<Option<String>>,
     pub(super) standing: watch::Sender<Standing>,
@@ -92,7 +103,7 @@ impl Worker {
     }
 
     /// Works until `stop`.
-    pub(super) async fn work(self, stop: CancellationToken) {
+    pub(super) async fn work(mut self, stop: CancellationToken) {
         let mut failures = 0_u32;
         while !stop.is_cancelled() {
             let opened = tokio::select! {
@@ -100,14 +111,18 @@ impl Worker {
                 () = stop.cancelled() => return,
             };
             let done = match opened {
-                Ok((credentials, ca_bundle)) => self.serve(credentials, ca_bundle.as_deref(), &stop).await,
+                Ok(opened) => self.serve(opened, &stop).await,
                 Err(failure) => Err(failure),
             };
-            let Err(failure) = done else { return };
+            let Err(failure) = done else {
+                failures = 0;
+                continue;
+            };
             failures = failures.saturating_add(1);
             let wait = self.wait_after(failure, failures);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
+                () = next_shown(&mut self.shown) => failures = 0,
                 () = stop.cancelled() => return,
             }
         }
@@ -126,34 +141,93 @@ impl Worker {
     }
 
     /// The credentials that the spec names, claimed, and the CA bundle.
-    async fn open(&self) -> Result<(Credentials, Option<Vec<u8>>), Failure> {
-        let namespace = Namespace::new(self.office.client.clone(), &self.age.key.namespace);
-        let claims = &self.office.claims;
-        let (seen, credentials) = inputs::c1_credentials(&namespace, &self.terms.credentials).await;
-        self.used.send_replace(match seen {
-            SecretSeen::Version(version) => Some(version),
+    async fn open(&mut self) -> Result<Opened, Failure> {
+        let shown = self.shown.borrow_and_update().clone();
+        let (seen, credentials) = inputs::c1_credentials(&self.namespace(), &self.terms.credentials).await;
+        self.used.send_replace(match (seen, shown) {
+            (SecretSeen::Version(version), _) => Some(version),
             // Where the watch still shows one, it is behind: only what it shows later is news.
-            SecretSeen::Missing | SecretSeen::Unread => self.known.clone(),
+            (SecretSeen::Missing | SecretSeen::Unread, Some(Known::Present(version))) => Some(version),
+            (SecretSeen::Missing | SecretSeen::Unread, _) => None,
         });
-        match credentials {
-            Ok(credentials) => {
-                claims.claim(&self.age, Some(credentials.id()));
-                let ca_bundle = namespace.ca_bundle(self.terms.ca_bundle.as_ref()).await?;
-                Ok((credentials, ca_bundle))
+        let credentials = credentials?;
+        self.office.claims.claim(&self.age, Some(credentials.id()));
+        let ca_bundle = self.namespace().ca_bundle(self.terms.ca_bundle.as_ref()).await?;
+        Ok(Opened { credentials, ca_bundle })
+    }
+
+    /// Works until `stop`, or until Kubernetes no longer says what was `opened`. What is in hand is then given back.
+    async fn serve(&self, opened: Opened, stop: &CancellationToken) -> Result<(), Failure> {
+        let outdated = stop.child_token();
+        let credentials = Arc::new(opened.credentials);
+        let ca_bundle = opened.ca_bundle.as_deref();
+        let mut working = Box::pin(self.serve_with(&credentials, ca_bundle, &outdated));
+        tokio::select! {
+            done = &mut working => return done,
+            () = self.until_outdated(&credentials, ca_bundle) => outdated.cancel(),
+        }
+        let done = working.await;
+        // What C1 said to the former credentials says nothing about these.
+        self.view.send_modify(|view| (view.connected, view.trouble) = (false, None));
+        self.stands(Standing::Starting);
+        done
+    }
+
+    /// Waits until Kubernetes says something else. It is asked when the watch shows another version of the Secret, and
+    /// now and then while C1 cannot be asked: not everything is watched.
+    async fn until_outdated(&self, credentials: &Credentials, ca_bundle: Option<&[u8]>) {
+        let mut shown = self.shown.clone();
+        let mut unanswered = false;
+        loop {
+            if unanswered {
+                tokio::time::sleep(FIRST_RETRY).await;
+            } else {
+                self.until_doubtful(&mut shown).await;
             }
-            Err(failure) => {
-                // A Secret that is missing, broken or out of reach for a while must not give its client id to another
-                // connector, whose people C1 would then take for this one's.
-                claims.waive(&self.age);
-                Err(failure)
+            match self.still_says(credentials, ca_bundle).await {
+                Some(false) => return,
+                answer => unanswered = answer.is_none(),
             }
         }
     }
 
+    async fn until_doubtful(&self, shown: &mut watch::Receiver<Option<Known>>) {
+        loop {
+            tokio::select! {
+                () = next_shown(shown) => return,
+                () = tokio::time::sleep(LONGEST_RETRY) => {}
+            }
+            if self.view.borrow().trouble.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Does Kubernetes still say this? `None` where it says nothing.
+    async fn still_says(&self, credentials: &Credentials, ca_bundle: Option<&[u8]>) -> Option<bool> {
+        let (seen, now) = inputs::c1_credentials(&self.namespace(), &self.terms.credentials).await;
+        let bundle = self.namespace().ca_bundle(self.terms.ca_bundle.as_ref()).await;
+        match (seen, now, bundle) {
+            (SecretSeen::Unread, ..) => None,
+            (_, _, Err(failure)) if failure.reason == Reason::KubernetesError => None,
+            (SecretSeen::Version(version), Ok(now), Ok(bundle))
+                if now.are(credentials) && bundle.as_deref() == ca_bundle =>
+            {
+                self.used.send_replace(Some(version));
+                Some(true)
+            }
+            _ => Some(false),
+        }
+    }
+
+    fn namespace(&self) -> Namespace {
+        Namespace::new(self.office.client.clone(), &self.age.key.namespace)
+    }
+
     /// Works until `stop`, whenever the client id is this object's.
-    async fn serve(
+    async fn serve_with(
         &self,
-        credentials: Credentials,
+        credentials: &Arc<Credentials>,
         ca_bundle: Option<&[u8]>,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
@@ -165,12 +239,13 @@ impl Worker {
         let id = credentials.id().clone();
         let service = Service::new(
             &self.office.channels,
-            credentials,
+            Arc::clone(credentials),
             self.office.api_host.as_deref(),
             ca_bundle,
             &self.terms.host_id,
         )
-        .map_err(|error| unusable(&error))?;
+        .map_err(|error| unusable(&error))?
+        .only_while(self.while_leading());
         while !stop.is_cancelled() {
             if !self.until_granted(&id, stop).await {
                 break;
@@ -195,6 +270,12 @@ impl Worker {
             tokio::join!(work, watching);
         }
         Ok(())
+    }
+
+    fn while_leading(&self) -> Permit {
+        let leadership = self.office.leadership.clone();
+        let term = leadership.term();
+        Arc::new(move || term.is_some_and(|term| leadership.holds(term)))
     }
 
     /// Waits until the client id is this object's. False when it is stopped before.
@@ -246,6 +327,14 @@ impl Worker {
             requests: self.office.requests.clone(),
             wake: self.wake.clone(),
         }
+    }
+}
+
+/// Waits for the next change of what the watch shows.
+async fn next_shown(shown: &mut watch::Receiver<Option<Known>>) {
+    if shown.changed().await.is_err() {
+        // Nobody tells any more: the worker is about to be stopped.
+        std::future::pending::<()>().await;
     }
 }
 

@@ -51,7 +51,7 @@ fn published() -> Published {
         account_id: "acc-1".into(),
         counts: counts(&[("users", 2)]),
         scopes: counts(&[("users", 2)]),
-        changes: None,
+        news: None,
         uri: "file:///a".into(),
         digest: "sha256:00".into(),
         size: 1,
@@ -127,6 +127,10 @@ fn a_suspended_connector_keeps_what_it_knows() {
     assert_eq!((ran.phase, ran.observed_generation), (Some(Phase::Suspended), 2));
     assert_eq!(conditions(&ran), ["Ready=True", "Connected=True", "Syncing=False"]);
     assert_eq!(ran.next_sync_time, None);
+    let told = |status: &ConnectorStatus| message_of(status, ConditionType::Syncing).to_owned();
+    let why = "Suspended: nothing is read while spec.suspend is true.";
+    assert_eq!(told(&never_ran), format!("{why} Nothing has been published yet."));
+    assert_eq!(told(&ran), format!("{why} What was published before stays."));
 }
 
 fn held(id: &str, scopes: usize, why: Why) -> Held {
@@ -170,7 +174,7 @@ fn a_held_run_waits_for_a_person_and_keeps_what_was_published(#[case] why: Why, 
     assert_eq!(status.last_success_time, good.last_success_time);
     assert_eq!(status.consecutive_failures, None);
     assert_eq!(status.next_sync_time, Some(Time(TIMING.after_success(at(10), at(11)))));
-    assert_eq!(status.last_sync.as_ref().unwrap().counts, counts(&[("users", 12)]));
+    assert_eq!(status.last_sync.as_ref().unwrap().counts, copied(&counts(&[("users", 12)])));
     let hold = status.held.unwrap();
     assert_eq!((hold.id.as_str(), hold.run_id.as_str(), hold.since), ("a", "run", Time(at(11))));
     assert_eq!((hold.removals[0].before, hold.removals[0].removed, hold.removals[0].disabled), (48, 36, 1));
@@ -202,7 +206,7 @@ fn a_run_that_is_published_clears_what_was_held() {
     let held = hold_at(&connected(), "a", 10);
     let status = ended(&held, &outcome(1, Trigger::Scheduled, 20, Ok(published())), &TIMING);
     assert_eq!((status.held, status.phase), (None, Some(Phase::Connected)));
-    assert_eq!(status.last_published.unwrap().scopes, counts(&[("users", 2)]));
+    assert_eq!(status.last_published.unwrap().scopes, copied(&counts(&[("users", 2)])));
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub(super) struct Found {
     pub(super) gone: BTreeMap<String, u64>,
     pub(super) changed: BTreeMap<String, u64>,
     pub(super) disabled: u64,
+    pub(super) enabled: u64,
 }
 
 const ID: usize = 0;
@@ -85,13 +86,21 @@ impl Difference {
         if then.resource != now.resource {
             count(&mut found.changed, was).map_err(&failed)?;
         }
-        if then.enabled && !now.enabled {
-            found.disabled += 1;
-            self.connection
-                .prepare_cached("insert into disabled (external_id) values (?1)")
-                .and_then(|mut insert| insert.execute([text(was, EXTERNAL_ID)?]))
-                .map_err(&failed)?;
-        }
+        const DISABLED: &str = "insert into disabled (external_id) values (?1)";
+        const ENABLED: &str = "insert into enabled (external_id) values (?1)";
+        let insert = match (then.enabled, now.enabled) {
+            (true, false) => {
+                found.disabled += 1;
+                DISABLED
+            }
+            (false, true) => {
+                found.enabled += 1;
+                ENABLED
+            }
+            _ => return Ok(()),
+        };
+        let mut insert = self.connection.prepare_cached(insert).map_err(&failed)?;
+        insert.execute([text(was, EXTERNAL_ID).map_err(&failed)?]).map_err(&failed)?;
         Ok(())
     }
 }

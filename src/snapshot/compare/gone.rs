@@ -36,6 +36,7 @@ impl Difference {
         let mut current = current.query([&self.current])?;
         let mut gone =
             self.connection.prepare("insert into gone_grants (external_id, id) values (?1, ?2)")?;
+        let mut new = self.connection.prepare("insert into new_grants (external_id, id) values (?1, ?2)")?;
         let mut grants = Change::default();
         previous.advance()?;
         current.advance()?;
@@ -52,8 +53,11 @@ impl Difference {
                 grants.removed += 1;
                 gone.execute((text(was, 0)?, was.get::<_, i64>(1)?))?;
             }
-            if order == Ordering::Greater {
+            if order == Ordering::Greater
+                && let Some(is) = current.get()
+            {
                 grants.added += 1;
+                new.execute((text(is, 0)?, is.get::<_, i64>(1)?))?;
             }
             if order != Ordering::Greater {
                 previous.advance()?;

@@ -8,6 +8,15 @@ use crate::access::ResourceType;
 use crate::access::guard::{Part, ScopeChange, Scoping};
 use crate::snapshot::census::{Population, user_types};
 
+/// Which grants are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grants {
+    /// Those that are gone.
+    Gone,
+    /// Those that came.
+    New,
+}
+
 /// How many of each owner, by its id.
 type ByOwner = BTreeMap<String, u64>;
 
@@ -24,31 +33,31 @@ const DISABLED_USERS: &str = "
 select it.resource_type_id, it.data from main.disabled as gone
 cross join previous.v1_resources as it on it.external_id = gone.external_id and it.sync_id = ?1";
 
-/// Whoever lost the last role on a resource of type `?1`. `?2` is the later run.
+/// Whoever has no role any more on a resource of type `?1`, or had none before. `?2` is the other run.
 const MEMBERS: &str = "
 select it.resource_type_id || ':' || it.resource_id,
     count(distinct it.principal_resource_type_id || ':' || it.principal_resource_id)
-from main.gone_grants as gone cross join previous.v1_grants as it on it.id = gone.id
+from main.{found} as found cross join {here}.v1_grants as it on it.id = found.id
 where it.resource_type_id = ?1 and ?3 <> '' and not exists (
-    select 1 from current.v1_grants as o
+    select 1 from {there}.v1_grants as o
     where o.principal_resource_type_id = it.principal_resource_type_id
         and o.principal_resource_id = it.principal_resource_id
         and o.resource_type_id = it.resource_type_id and o.resource_id = it.resource_id and o.sync_id = ?2)
 group by 1";
 
-/// Whoever lost the role `?3` on a resource of type `?1`.
+/// Whoever lost or got the role `?3` on a resource of type `?1`.
 const ADMINISTRATORS: &str = "
 select it.resource_type_id || ':' || it.resource_id, count(*)
-from main.gone_grants as gone cross join previous.v1_grants as it on it.id = gone.id
+from main.{found} as found cross join {here}.v1_grants as it on it.id = found.id
 where it.resource_type_id = ?1 and ?2 <> ''
     and it.entitlement_id = it.resource_type_id || ':' || it.resource_id || ':' || ?3
 group by 1";
 
-/// Grants lost on what belongs to a resource of type `?1`.
+/// Grants lost or given on what belongs to a resource of type `?1`.
 const MEMBERSHIPS: &str = "
 select part.parent_resource_type_id || ':' || part.parent_resource_id, count(*)
-from main.gone_grants as gone cross join previous.v1_grants as it on it.id = gone.id
-cross join previous.v1_resources as part
+from main.{found} as found cross join {here}.v1_grants as it on it.id = found.id
+cross join {here}.v1_resources as part
     on part.external_id = it.resource_type_id || ':' || it.resource_id and part.sync_id = it.sync_id
 where part.parent_resource_type_id = ?1 and ?2 <> '' and ?3 <> ''
 group by 1";
@@ -133,12 +142,7 @@ impl Difference {
     }
 
     fn of_owners(&self, owner: &str, administrator: &str) -> rusqlite::Result<Vec<ScopeChange>> {
-        let lost = |query, slug| self.by_owner(query, owner, slug);
-        let removed = [
-            lost(MEMBERS, administrator)?,
-            lost(ADMINISTRATORS, administrator)?,
-            lost(MEMBERSHIPS, administrator)?,
-        ];
+        let removed = self.of_parts(Grants::Gone, owner, administrator)?;
         let disabled = if self.disabled == 0 {
             [const { ByOwner::new() }; 3]
         } else {
@@ -180,20 +184,37 @@ impl Difference {
         Ok(changes)
     }
 
+    /// How many came to, or went from, each of [`Part::OF_OWNER`].
+    pub(super) fn of_parts(
+        &self,
+        grants: Grants,
+        owner: &str,
+        administrator: &str,
+    ) -> rusqlite::Result<[ByOwner; 3]> {
+        let (found, here, there, other) = match grants {
+            Grants::Gone => ("gone_grants", "previous", "current", &self.current),
+            Grants::New => ("new_grants", "current", "previous", &self.previous),
+        };
+        let count = |query: &str| {
+            let query = query.replace("{found}", found).replace("{here}", here).replace("{there}", there);
+            self.by_owner(&query, owner, administrator, other)
+        };
+        Ok([count(MEMBERS)?, count(ADMINISTRATORS)?, count(MEMBERSHIPS)?])
+    }
+
     /// Memberships in what belongs to an owner are not counted: whoever is disabled is so among its members.
     fn disabled_of(&self, owner: &str, administrator: &str) -> rusqlite::Result<[ByOwner; 3]> {
         Ok([
-            self.by_owner(DISABLED, owner, "")?,
-            self.by_owner(DISABLED, owner, administrator)?,
+            self.by_owner(DISABLED, owner, "", &self.current)?,
+            self.by_owner(DISABLED, owner, administrator, &self.current)?,
             ByOwner::new(),
         ])
     }
 
-    fn by_owner(&self, query: &str, owner: &str, slug: &str) -> rusqlite::Result<ByOwner> {
+    fn by_owner(&self, query: &str, owner: &str, slug: &str, run: &str) -> rusqlite::Result<ByOwner> {
         let mut statement = self.connection.prepare(query)?;
-        let counts = statement.query_map([owner, &self.current, slug], |row| {
-            Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
-        })?;
+        let counts = statement
+            .query_map([owner, run, slug], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
         counts.collect()
     }
 

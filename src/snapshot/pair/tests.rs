@@ -1,5 +1,3 @@
-use rusqlite::Connection;
-
 use super::*;
 use crate::access::Record;
 use crate::snapshot::testing::{small_account, started_at, sync_id, user, write};
@@ -22,7 +20,7 @@ fn both_runs_are_in_the_pair_under_their_own_ids() {
     expected.sort();
     assert_eq!(ids, expected);
 
-    let connection = Connection::open(both.database()).unwrap();
+    let connection = both.database().open().unwrap();
     let users = |id: &SyncId| -> i64 {
         let query = "select count(*) from v1_resources where resource_type_id = 'user' and sync_id = ?1";
         connection.query_row(query, [id.as_str()], |row| row.get(0)).unwrap()
@@ -37,6 +35,9 @@ fn a_run_is_not_paired_with_itself() {
     let only = write(scratch.path(), sync_id(), small_account()).unwrap();
     let out = scratch.path().join("pair.c1z");
     let error = pair(only.snapshot(), only.snapshot(), &out, scratch.path()).unwrap_err();
-    assert_eq!(error.to_string(), format!("both snapshots are of the run {}", sync_id()));
+    assert_eq!(
+        error.to_string(),
+        format!("both snapshots are of the run {}; name those of two runs", sync_id())
+    );
     assert!(!out.exists());
 }

@@ -2,16 +2,17 @@
 //! snapshots until something is published. So whoever must approve can see what would go, and an approval is of those
 //! removals and no others.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, ErrorKind, Write};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use tempfile::TempPath;
 
-use super::{DirectoryStore, StoreError, failed};
+use super::directory::failed;
+use super::{BucketStore, StoreError};
 use crate::snapshot::{Owner, container};
 
-const HELD: &str = "held.txt.zst";
 const LEVEL: i32 = 1;
 /// The hexadecimal digits of an id.
 const ID_DIGITS: usize = 16;
@@ -33,15 +34,54 @@ impl HoldId {
         id.truncate(ID_DIGITS);
         id
     }
+
+    /// The id of a text that was kept.
+    pub(super) fn of(text: HoldText) -> io::Result<String> {
+        let mut id = Self::default();
+        for line in text.lines() {
+            id.line(&line?);
+        }
+        Ok(id.id())
+    }
 }
 
 /// A hold that is being written. Until [`HoldWriter::keep`] the one before stays.
 pub struct HoldWriter {
-    path: PathBuf,
     text: zstd::Encoder<'static, File>,
+    place: HoldPlace,
+}
+
+/// Where a hold goes.
+pub(super) enum HoldPlace {
+    /// It is written beside this file.
+    File(PathBuf),
+    /// It is written to a scratch file, and goes into the bucket.
+    Bucket { scratch: TempPath, store: BucketStore, owner: Owner },
+}
+
+impl HoldPlace {
+    fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Bucket { scratch, .. } => scratch,
+        }
+    }
 }
 
 impl HoldWriter {
+    /// Writes to `file`, which goes to `place`.
+    pub(super) fn new(file: File, place: HoldPlace) -> Result<Self, StoreError> {
+        let begin = || {
+            let mut text = zstd::Encoder::new(file, LEVEL)?;
+            text.include_checksum(true)?;
+            Ok(text)
+        };
+        match begin() {
+            Ok(text) => Ok(Self { text, place }),
+            Err(source) => Err(failed("writing", place.path())(source)),
+        }
+    }
+
     /// Appends a line.
     ///
     /// # Errors
@@ -51,88 +91,28 @@ impl HoldWriter {
             text.write_all(line.as_bytes())?;
             text.write_all(b"\n")
         };
-        write(&mut self.text).map_err(failed("writing", &self.path))
+        write(&mut self.text).map_err(failed("writing", self.place.path()))
     }
 
     /// Puts it in place of the one before.
     ///
     /// # Errors
-    /// When the disk fails; then the one before stays.
+    /// When the store fails; then the one before stays.
     pub fn keep(self) -> Result<(), StoreError> {
-        let Self { path, text } = self;
-        let keep = || {
-            text.finish()?.sync_all()?;
-            container::finish(&path)
-        };
-        keep().map_err(failed("writing", &path))
+        let Self { text, place } = self;
+        let complete = text.finish().and_then(|file| file.sync_all());
+        complete.map_err(failed("writing", place.path()))?;
+        match place {
+            HoldPlace::File(path) => container::finish(&path).map_err(failed("writing", &path)),
+            HoldPlace::Bucket { scratch, store, owner } => store.keep_hold(&owner, &scratch),
+        }
     }
 }
 
 /// The text of a hold, to read line by line.
 pub type HoldText = BufReader<zstd::Decoder<'static, BufReader<File>>>;
 
-impl DirectoryStore {
-    /// Begins to write what is held of an owner.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn begin_hold(&self, owner: &Owner) -> Result<HoldWriter, StoreError> {
-        self.make_folder(owner)?;
-        let path = self.folder(owner).join(HELD);
-        let begin = || {
-            let mut text =
-                zstd::Encoder::new(container::create_private(&container::unfinished(&path))?, LEVEL)?;
-            text.include_checksum(true)?;
-            Ok(text)
-        };
-        let text = begin().map_err(failed("writing", &path))?;
-        Ok(HoldWriter { path, text })
-    }
-
-    /// What is held of an owner; `None` where nothing is.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn held(&self, owner: &Owner) -> Result<Option<HoldText>, StoreError> {
-        let path = self.folder(owner).join(HELD);
-        let open = || zstd::Decoder::new(File::open(&path)?);
-        match open() {
-            Ok(text) => Ok(Some(BufReader::new(text))),
-            Err(source) if source.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(failed("reading", &path)(source)),
-        }
-    }
-
-    /// What is held of an owner under this id; `None` where nothing is, or something else, or what is damaged.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn held_as(&self, owner: &Owner, id: &str) -> Result<Option<HoldText>, StoreError> {
-        let Some(text) = self.held(owner)? else { return Ok(None) };
-        match id_of(text) {
-            Ok(found) if found == id => self.held(owner),
-            _ => Ok(None),
-        }
-    }
-
-    /// Nothing is held of an owner any more.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn clear_hold(&self, owner: &Owner) -> Result<(), StoreError> {
-        let path = self.folder(owner).join(HELD);
-        match fs::remove_file(&path) {
-            Ok(()) => container::sync_folder_of(&path).map_err(failed("removing", &path)),
-            Err(source) if source.kind() == ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(failed("removing", &path)(source)),
-        }
-    }
-}
-
-fn id_of(text: HoldText) -> io::Result<String> {
-    let mut id = HoldId::default();
-    for line in text.lines() {
-        id.line(&line?);
-    }
-    Ok(id.id())
+/// The text in a file.
+pub(super) fn text_of(file: File) -> io::Result<HoldText> {
+    Ok(BufReader::new(zstd::Decoder::new(file)?))
 }

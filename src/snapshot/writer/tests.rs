@@ -2,6 +2,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::access::Change;
+use crate::snapshot::Difference;
 use crate::snapshot::testing::{self, entitlement, grant, organization, small_account, sync_id, team, user};
 
 fn failure(records: Vec<Record>) -> String {
@@ -69,15 +71,6 @@ fn the_packed_file_is_private_complete_and_described() {
     let database = zstd::decode_all(&bytes[5..]).unwrap();
     assert_eq!(frame, database.len() as u64);
     assert_eq!(&database[18..20], [1, 1], "the database must not be in WAL mode");
-}
-
-#[test]
-fn the_scratch_file_goes_with_the_snapshot() {
-    let scratch = tempfile::tempdir().unwrap();
-    let finished = testing::write(scratch.path(), sync_id(), small_account()).unwrap();
-    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
-    drop(finished);
-    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -187,19 +180,50 @@ fn a_resource_of_an_unknown_type_or_without_its_trait_is_named() {
     assert_eq!(failure(vec![Record::Resource(bare)]), "user:u1 lacks the trait of its type, or has another");
 }
 
+/// Users enough for a file.
+fn many_users() -> Vec<Record> {
+    (0..150).map(|number| Record::Resource(user(&format!("n{number}")))).collect()
+}
+
 #[test]
 fn a_scratch_folder_that_is_not_there_is_named() {
-    let created =
-        SnapshotWriter::create(Path::new("/nowhere"), testing::TYPES, sync_id(), testing::started_at());
-    let error = created.unwrap_err().to_string();
+    let error = testing::write(Path::new("/nowhere"), sync_id(), many_users()).unwrap_err().to_string();
     assert!(error.starts_with("creating a scratch file in /nowhere: "), "{error}");
+}
+
+#[test]
+fn few_records_need_no_file_and_many_have_one_until_they_are_dropped() {
+    let scratch = tempfile::tempdir().unwrap();
+    let files = || fs::read_dir(scratch.path()).unwrap().count();
+    let small = testing::write(scratch.path(), sync_id(), small_account()).unwrap();
+    assert_eq!(files(), 0);
+    let large = testing::write(scratch.path(), sync_id(), many_users()).unwrap();
+    assert_eq!(files(), 1);
+    drop((small, large));
+    assert_eq!(files(), 0);
+}
+
+#[test]
+fn what_is_in_memory_is_packed_and_compared_like_what_is_in_a_file() {
+    let scratch = tempfile::tempdir().unwrap();
+    let small = testing::write(scratch.path(), sync_id(), small_account()).unwrap();
+    let path = scratch.path().join("small.c1z");
+    small.pack(&path).unwrap();
+    let unpacked = Snapshot::open(&path, scratch.path()).unwrap();
+    assert_eq!(unpacked.counts(testing::TYPES).unwrap(), *small.counts());
+    assert_eq!(unpacked.digest_of_ids().unwrap(), small.snapshot().digest_of_ids().unwrap());
+    let large = testing::write(scratch.path(), sync_id(), many_users()).unwrap();
+    for (before, after) in [(&unpacked, large.snapshot()), (small.snapshot(), large.snapshot())] {
+        let difference = Difference::between(before, after, testing::TYPES).unwrap();
+        assert_eq!(difference.changes()["users"], Change { added: 150, removed: 2, changed: 0 });
+    }
 }
 
 #[test]
 fn the_database_has_what_both_generations_of_readers_look_for() {
     let scratch = tempfile::tempdir().unwrap();
     let finished = testing::write(scratch.path(), sync_id(), small_account()).unwrap();
-    let connection = Connection::open(finished.snapshot().database()).unwrap();
+    let connection = finished.snapshot().database().open().unwrap();
     let count = |kind: &str| -> i64 {
         let query =
             format!("select count(*) from sqlite_master where type = '{kind}' and name not like 'sqlite_%'");

@@ -41,6 +41,8 @@ impl Source for Once {
         let credential = Credential {
             name: "API token",
             place: "key api-token of Secret acme".into(),
+            address: "spec.baseUrl".into(),
+            scope: "spec.account".into(),
             settings: Settings::Spec,
         };
         let connector = self.0.lock().unwrap().take().unwrap();
@@ -89,6 +91,8 @@ async fn run_with(
         limits: Limits::default(),
         before: None,
         approved: None,
+        names: false,
+        clock: Clock::system(),
     };
     let source = Once(Mutex::new(Some(Box::new(Reader(then)))));
     let taken = Arc::new(Taken::default());

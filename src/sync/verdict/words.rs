@@ -24,12 +24,13 @@ pub(super) fn message(removals: &[Removal], limits: Limits, lost: bool, id: &str
             format!(
                 "The snapshot published last is lost, and there are fewer than is remembered of it: {scopes}."
             ),
-            "Nothing was published. Restore the snapshots, or, if this is right,",
+            "Nothing was published. If this is wrong, restore the snapshots; if it is right,",
         )
     } else {
         (
             format!("The removal guard holds this run: {scopes}."),
-            "Nothing was published, and what was published before stays. If this is right,",
+            "Nothing was published, and what was published before stays. If this is wrong, correct it upstream: runs go \
+             on; if it is right,",
         )
     };
     format!("{problem} {stays} set the annotation {ACCEPT} to {id}.")

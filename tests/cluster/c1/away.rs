@@ -14,16 +14,16 @@ use crate::restarts::own_control_plane;
 use crate::upstream::scalr_spec;
 
 /// A control plane, a C1, and an account of 48 users, with what a connector in `identity` needs.
-pub(super) struct Stage {
-    pub(super) control_plane: ControlPlane,
-    pub(super) c1: C1Simulator,
-    pub(super) client: C1Client,
-    pub(super) scalr: ScalrSimulator,
-    pub(super) folder: tempfile::TempDir,
+pub(crate) struct Stage {
+    pub(crate) control_plane: ControlPlane,
+    pub(crate) c1: C1Simulator,
+    pub(crate) client: C1Client,
+    pub(crate) scalr: ScalrSimulator,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Stage {
-    pub(super) async fn set(config: C1Config) -> Self {
+    pub(crate) async fn set(config: C1Config) -> Self {
         let c1 = C1Simulator::start(config).await.unwrap();
         Self {
             control_plane: own_control_plane().await,
@@ -34,19 +34,19 @@ impl Stage {
         }
     }
 
-    pub(super) async fn operator(&self) -> Operator {
+    pub(crate) async fn operator(&self) -> Operator {
         self.operator_with(&[format!("--c1-api-host={}", self.c1.host())]).await
     }
 
-    pub(super) async fn operator_with(&self, flags: &[String]) -> Operator {
+    pub(crate) async fn operator_with(&self, flags: &[String]) -> Operator {
         Operator::start_with(&self.control_plane, self.path(), flags).await
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub(super) async fn place(&self) -> Place<'_> {
+    pub(crate) async fn place(&self) -> Place<'_> {
         let place = Place::on(&self.control_plane, "identity").await;
         place.put_secret(SCALR_SECRET.0, SCALR_SECRET.1, &self.scalr.token()).await;
         place.put_secret_of(C1_SECRET, &secret_of(&self.client)).await;
@@ -54,7 +54,7 @@ impl Stage {
         place
     }
 
-    pub(super) fn spec(&self) -> Value {
+    pub(crate) fn spec(&self) -> Value {
         for_c1(scalr_spec(&self.scalr), C1_SECRET)
     }
 }

@@ -41,6 +41,23 @@ async fn rotated_credentials_are_used_at_once_and_the_task_in_hand_is_given_back
 }
 
 #[tokio::test]
+async fn an_edited_label_of_the_credentials_disturbs_no_task() {
+    let (scalr, client, place) = scalr_for_c1("c1-labelled").await;
+    place.apply::<ScalrConnector>("acme", &for_c1(scalr_spec(&scalr), C1_SECRET)).await;
+    until_delivering::<ScalrConnector>(&place, "acme").await;
+    scalr.set_latency(Duration::from_millis(700));
+    let task = shared_c1().give(client.index, TaskSpec::sync_full()).unwrap();
+    until_reading(shared_c1(), &task, &scalr).await;
+    let label = ["label", "secret", "-n", "c1-labelled", C1_SECRET, "team=identity"];
+    kubectl(place.control_plane, &label, None).await;
+    assert_eq!(shared_c1().until_finished(&task, SOON).await.unwrap(), Finished::Success);
+    // The next poll, after which it would have been greeted anew.
+    let polls = calls_of(&shared_c1().transcript(), &client);
+    shared_c1().until(SOON, |entries| calls_of(entries, &client) > polls).await.unwrap();
+    assert_eq!(hellos_of(&shared_c1().transcript(), &client), 1);
+}
+
+#[tokio::test]
 async fn credentials_that_are_missing_or_malformed_are_told_and_heal_by_themselves() {
     let (scalr, client, place) = scalr_for_c1("c1-missing").await;
     place.delete_secret(C1_SECRET).await;

@@ -12,6 +12,7 @@ use connector_simulator::{
 
 use super::*;
 use crate::operator::shared_operator;
+use crate::otlp::shared_collector;
 use crate::place::{is_held, message};
 use crate::upstream::{PLANETSCALE_SECRET, planetscale_spec, scalr_spec};
 
@@ -69,6 +70,19 @@ async fn deliver_everything<K: Kind>(place: &Place<'_>, name: &str, client: &C1C
     let last = after.c1.as_ref().unwrap().last_task.as_ref().unwrap();
     assert_eq!((last.r#type.as_str(), last.result.as_str(), &last.message), ("sync_full", "OK", &None));
     content(&file).0
+}
+
+#[tokio::test]
+async fn an_upload_is_part_of_the_trace_of_the_run_that_it_is_of() {
+    let (scalr, client, place) = scalr_for_c1("c1-trace").await;
+    place.apply::<ScalrConnector>("acme", &for_c1(scalr_spec(&scalr), C1_SECRET)).await;
+    until_delivering::<ScalrConnector>(&place, "acme").await;
+    let (task, _) = sync(shared_c1(), &client).await;
+    let (_, upload) = until_uploaded::<ScalrConnector>(&place, "acme", &task).await;
+    let traces = shared_collector().traces("c1-trace", "Succeeded", 2).await;
+    assert_eq!(traces[1].says("run", "trigger"), "C1Task");
+    assert_eq!(traces[1].says("upload", "bytes"), upload.size.to_string());
+    assert!(!traces[0].tree().contains("upload"), "nobody had asked for it");
 }
 
 #[tokio::test]

@@ -226,3 +226,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_sentence_about_c1_says_what_is_wrong_and_what_to_do() {
+    let (host, seconds) = (|| "acme.conductor.one".to_owned(), 60);
+    let errors = vec![
+        C1Error::Client("the proxy's address is none".into()),
+        C1Error::Deposed,
+        C1Error::Unreachable { host: host(), problem: "dns error".into() },
+        C1Error::TokenRefused { host: host(), status: 401, detail: "invalid_client".into() },
+        C1Error::NoToken { host: host(), problem: "answered 503".into() },
+        refusal(),
+        C1Error::Late { method: "GetTask", seconds },
+    ];
+    let troubles = errors.into_iter().map(|error| in_trouble(&Trouble { failures: 3, error }));
+    let claimed = [shared(&own(), &key("identity", "older")), shared(&own(), &key("elsewhere", "older"))];
+    let mut all = String::new();
+    for Says { reason, message, .. } in troubles.chain(claimed) {
+        crate::sync::assert_says_what_to_do(&message);
+        all += &format!("{}: {message}\n", reason.as_str());
+    }
+    insta::assert_snapshot!(all);
+}

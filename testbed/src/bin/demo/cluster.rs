@@ -13,7 +13,7 @@ use super::screen::Screen;
 use super::{NAMESPACE, ROOT, Result};
 
 /// What the operator needs in a cluster.
-const INSTALLATION: [&str; 4] = ["-f", "crds/", "-f", "deploy/rbac.yaml"];
+const INSTALLATION: [&str; 4] = ["-f", "crds/", "-f", "deploy/cluster-wide/rbac.yaml"];
 /// What kubectl calls a CRD.
 const CRD: &str = "customresourcedefinition.apiextensions.k8s.io/";
 /// Longer messages of kubectl quote what it was given.

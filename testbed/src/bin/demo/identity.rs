@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Result;
 use super::cluster::{Cluster, SYSTEM};
 
-/// The ServiceAccount of `deploy/rbac.yaml`.
+/// The ServiceAccount of `deploy/cluster-wide/rbac.yaml`.
 pub(crate) const ACCOUNT: &str = "connector-operator";
 
 /// Writes a kubeconfig of the ServiceAccount, mode 0600, for the same API server as the administrator's.

@@ -155,8 +155,20 @@ impl Stage {
 fn invite(screen: &Screen, cluster: &Cluster, simulators: &Simulators, operator: &Operator) {
     let tools = cluster.tools().display();
     let control = simulators.control();
+    let programs = beside_this().unwrap_or_default();
     screen.invitation(&[
-        format!("export KUBECONFIG={} PATH={tools}:$PATH", cluster.kubeconfig().display()),
+        format!(
+            "export KUBECONFIG={} PATH={}:{tools}:$PATH CONNECTOR_OPERATOR_URL=http://{} CONNECTOR_OPERATOR_LOG={}",
+            cluster.kubeconfig().display(),
+            programs.display(),
+            operator.snapshots(),
+            operator.log().display()
+        ),
+        "source <(kubectl completion bash)    # or zsh; then Tab completes, also names of connectors".to_owned(),
+        "kubectl connector get -A".to_owned(),
+        format!("kubectl connector describe scalr/acme -n {NAMESPACE}"),
+        format!("kubectl connector access planetscale -n {NAMESPACE}"),
+        format!("kubectl connector logs scalr/acme -n {NAMESPACE} --since 1m"),
         format!("kubectl get connectors -n {NAMESPACE} -o wide"),
         format!("kubectl describe scalr acme -n {NAMESPACE}"),
         format!("curl http://{control}/_simulator/scalr/users -d '{{\"email\": \"new@example.com\"}}'"),
@@ -166,6 +178,7 @@ fn invite(screen: &Screen, cluster: &Cluster, simulators: &Simulators, operator:
             "kubectl annotate scalr acme -n {NAMESPACE} --overwrite \
              connectors.conductorone.com/requestedAt=\"$(date)\""
         ),
+        format!("curl http://{}/metrics", operator.listen()),
         format!("tail -f {}", operator.log().display()),
     ]);
 }
@@ -177,9 +190,14 @@ fn tail(file: &Path, count: usize) -> Vec<String> {
     lines.iter().skip(lines.len().saturating_sub(count)).map(|line| (*line).to_owned()).collect()
 }
 
+/// The folder of the programs that were built with this one.
+fn beside_this() -> Result<PathBuf> {
+    Ok(std::env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default())
+}
+
 /// The program of this name that was built beside this one.
 fn program(name: &str) -> Result<PathBuf> {
-    let beside = std::env::current_exe()?.with_file_name(name);
+    let beside = beside_this()?.join(name);
     if beside.is_file() {
         Ok(beside)
     } else {

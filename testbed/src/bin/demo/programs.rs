@@ -107,7 +107,11 @@ fn address(port: u16) -> Result<SocketAddr> {
 }
 
 /// The operator.
-pub(crate) struct Operator(Managed);
+pub(crate) struct Operator {
+    process: Managed,
+    listen: SocketAddr,
+    snapshots: SocketAddr,
+}
 
 impl Operator {
     /// Starts it with the identity in `kubeconfig`, and waits until it watches.
@@ -123,7 +127,7 @@ impl Operator {
     }
 
     async fn start_with(home: &Path, kubeconfig: &Path, c1: SocketAddr) -> Result<Self> {
-        let (health, snapshots) = (probe::free_address()?, probe::free_address()?);
+        let (listen, snapshots) = (probe::free_address()?, probe::free_address()?);
         let (program, log) = (program("connector-operator")?, home.join("operator.log"));
         let scratch = home.join("scratch");
         std::fs::create_dir_all(&scratch)?;
@@ -133,24 +137,34 @@ impl Operator {
                 .env_clear()
                 .env("KUBECONFIG", kubeconfig)
                 .args(["run", "--allow-loopback", "--default-interval=30s", "--min-interval=5s"])
-                .args([format!("--listen={health}"), format!("--snapshot-listen={snapshots}")])
+                .args([format!("--listen={listen}"), format!("--snapshot-listen={snapshots}")])
                 .args([format!("--c1-api-host={c1}"), format!("--lease-namespace={SYSTEM}")])
                 .arg("--snapshot-dir")
                 .arg(home.join("snapshots"))
                 .arg("--scratch-dir")
                 .arg(scratch);
         })?;
-        let ready = || probe::answers_ok(health, "/readyz");
+        let ready = || probe::answers_ok(listen, "/readyz");
         process.wait_until("watching connectors", START, ready).await?;
-        Ok(Self(process))
+        Ok(Self { process, listen, snapshots })
     }
 
     pub(crate) fn log(&self) -> &Path {
-        self.0.log()
+        self.process.log()
+    }
+
+    /// Where its metrics are.
+    pub(crate) fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Where it serves snapshots.
+    pub(crate) fn snapshots(&self) -> SocketAddr {
+        self.snapshots
     }
 
     pub(crate) fn still_runs(&mut self) -> Result<()> {
-        match self.0.ended() {
+        match self.process.ended() {
             Some(status) => Err(format!("the operator has ended ({status})").into()),
             None => Ok(()),
         }
@@ -158,10 +172,10 @@ impl Operator {
 
     /// Asks it to stop, which it must do in good order. That it ended before has been said already.
     pub(crate) async fn stop(mut self) -> Result<()> {
-        if self.0.ended().is_some() {
+        if self.process.ended().is_some() {
             return Ok(());
         }
-        let status = self.0.terminate(STOP).await?;
+        let status = self.process.terminate(STOP).await?;
         if status.success() { Ok(()) } else { Err(format!("the operator ended with {status}").into()) }
     }
 }
