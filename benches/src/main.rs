@@ -57,6 +57,9 @@ enum Command {
         /// The last thing to do.
         #[arg(long, value_enum, default_value_t = writer::Until::Pack)]
         until: writer::Until,
+        /// How often to do it.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        times: u32,
     },
     /// Wait for tasks of C1 until it is killed.
     #[command(hide = true)]
@@ -90,7 +93,10 @@ async fn main() -> ExitCode {
 
 async fn execute(command: Command) -> Result<()> {
     match command {
-        Command::Write { members, until } => writer::write(members, until, compare::folder()?.path()),
+        Command::Write { members, until, times } => {
+            let folder = compare::folder()?;
+            (0..times).try_for_each(|_| writer::write(members, until, folder.path()))
+        }
         Command::IdleLoops(args) => idle::run_loops(&args).await,
         Command::Operator { numbers } => operator::measure(&beside_this()?, &numbers).await,
         Command::Run { what, peers } => {

@@ -83,11 +83,11 @@ impl Assembly {
     pub(super) fn of(sources: &[(&str, &Snapshot)], folder: &Path) -> Result<Self, AssemblyError> {
         let database = scratch::file(folder, "snapshot-")
             .map_err(|source| AssemblyError::Scratch { path: folder.to_owned(), source })?;
-        let connection = scratch::open_empty(&database).map_err(failed("creating the database"))?;
+        let mut connection = scratch::open_empty(&database).map_err(failed("creating the database"))?;
         for (name, snapshot) in sources {
             attach(&connection, snapshot, name).map_err(failed("opening the snapshots"))?;
         }
-        schema::begin_load(&connection, Pages::Large).map_err(failed("creating the tables"))?;
+        schema::begin_load(&mut connection, Pages::Large).map_err(failed("creating the tables"))?;
         Ok(Self { connection, database })
     }
 

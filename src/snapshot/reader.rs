@@ -1,7 +1,7 @@
 //! Reads snapshots: what they hold as C1's messages, one after the other, never all at once.
 
 use std::fmt;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -149,6 +149,8 @@ pub struct SyncRun {
 pub struct Snapshot {
     connection: Connection,
     run: SyncRun,
+    /// The bytes of a database that is in memory.
+    bytes: Vec<u8>,
     // After the connection: the file goes last.
     database: Scratch,
 }
@@ -163,11 +165,7 @@ impl Content for Snapshot {
     fn content(&self) -> io::Result<(u64, Box<dyn Read + '_>)> {
         match self.database.path() {
             Some(path) => path.content(),
-            None => {
-                let mut connection = self.database.open().map_err(io::Error::other)?;
-                let bytes = connection.serialize("main").map_err(io::Error::other)?.to_vec();
-                Ok((bytes.len() as u64, Box::new(Cursor::new(bytes))))
-            }
+            None => Ok((self.bytes.len() as u64, Box::new(self.bytes.as_slice()))),
         }
     }
 }
@@ -184,14 +182,17 @@ impl Snapshot {
     /// The snapshot in a database that is not packed.
     fn of_database(database: Scratch) -> Result<Self, ReadError> {
         let connection = database.open().map_err(database_error(OPENING))?;
-        Self::read_by(connection, database)
+        Self::read_by(connection, database, Vec::new())
     }
 
     /// The snapshot in a database that `connection` has written.
-    pub(super) fn written_by(connection: Connection, database: Scratch) -> Result<Self, ReadError> {
+    pub(super) fn written_by(mut connection: Connection, database: Scratch) -> Result<Self, ReadError> {
         match database {
             // It goes with the last connection to it.
-            Scratch::Memory(_) => Self::read_by(connection, database),
+            Scratch::Memory(_) => {
+                let bytes = connection.serialize("main").map(|bytes| bytes.to_vec());
+                Self::read_by(connection, database, bytes.map_err(database_error("copying the database"))?)
+            }
             Scratch::File(_) => {
                 connection.close().map_err(|(_, source)| database_error("closing the database")(source))?;
                 Self::of_database(database)
@@ -199,12 +200,12 @@ impl Snapshot {
         }
     }
 
-    fn read_by(connection: Connection, database: Scratch) -> Result<Self, ReadError> {
+    fn read_by(connection: Connection, database: Scratch, bytes: Vec<u8>) -> Result<Self, ReadError> {
         // The file may be anybody's: nothing in its schema is run.
         let only_reading = "pragma query_only = on; pragma trusted_schema = off; pragma cache_size = -2000";
         connection.execute_batch(only_reading).map_err(database_error(OPENING))?;
         let run = latest_run(&connection)?;
-        Ok(Self { connection, run, database })
+        Ok(Self { connection, run, bytes, database })
     }
 
     /// The run that is read.

@@ -1,6 +1,7 @@
 //! Rows on their way into one table, many to a statement: a page's worth is inserted at once, which costs a tenth
 //! less than row by row, and their bytes lie in one buffer, which is used again.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -19,6 +20,7 @@ const SHARED: usize = 2;
 enum Cell {
     Null,
     Text(Range<usize>),
+    Id(Range<usize>),
     Blob(Range<usize>),
 }
 
@@ -62,10 +64,10 @@ impl Rows {
         self
     }
 
-    /// The next column is the id of these parts.
+    /// The next column is the row's own id, of these parts.
     pub(super) fn id(&mut self, parts: &[&str]) -> &mut Self {
         let range = self.append(|bytes| encode::joined(parts, bytes));
-        self.cells.push(Cell::Text(range));
+        self.cells.push(Cell::Id(range));
         self
     }
 
@@ -117,6 +119,17 @@ impl Rows {
         Ok(())
     }
 
+    /// An id that two of the rows have which are still to be inserted.
+    pub(super) fn repeated_id(&self) -> Option<String> {
+        let ids = self.cells.iter().filter_map(|cell| match cell {
+            Cell::Id(range) => self.bytes.get(range.clone()),
+            _ => None,
+        });
+        let mut seen = HashSet::new();
+        let repeated = ids.into_iter().find(|id| !seen.insert(*id))?;
+        Some(String::from_utf8_lossy(repeated).into_owned())
+    }
+
     fn execute(&self, statement: &mut CachedStatement<'_>, cells: &[Cell]) -> rusqlite::Result<()> {
         statement.raw_bind_parameter(1, &self.sync_id)?;
         statement.raw_bind_parameter(2, &self.discovered_at)?;
@@ -124,7 +137,7 @@ impl Rows {
             let bytes = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or_default();
             let value = match cell {
                 Cell::Null => ValueRef::Null,
-                Cell::Text(range) => ValueRef::Text(bytes(range)),
+                Cell::Text(range) | Cell::Id(range) => ValueRef::Text(bytes(range)),
                 Cell::Blob(range) => ValueRef::Blob(bytes(range)),
             };
             statement.raw_bind_parameter(SHARED + index + 1, ToSqlOutput::Borrowed(value))?;

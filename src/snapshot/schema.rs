@@ -4,8 +4,11 @@
 //! Both generations of the `baton` program read it. Names and definitions are theirs, to the letter: they create
 //! what is missing by name.
 
+use std::sync::{Mutex, PoisonError};
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, Row};
 
 /// All tables. `stats`, `grants_backfilled` and the `ingest_` columns are younger than SDK v0.7.27, which does not
@@ -53,8 +56,8 @@ create unique index idx_assets_external_sync_v1 on v1_assets (external_id, sync_
 create unique index idx_session_store_sync_key_v1 on v1_connector_sessions (sync_id, key);
 ";
 
-/// The indexes keyed by ids that come in no order: sorted once, when all rows are there. Made first they cost three
-/// to six times as much.
+/// The indexes keyed by ids that come in no order: of many rows sorted once, when all are there. Made first they cost
+/// three to six times as much.
 pub(super) const LATE_INDEXES: [&str; 4] = [
     UNIQUE_RESOURCES,
     "create index idx_grants_principal_id_v1 on v1_grants (principal_resource_type_id, principal_resource_id)",
@@ -81,21 +84,47 @@ pub(super) enum Pages {
     Small,
 }
 
-impl Pages {
-    fn pragma(self) -> &'static str {
-        match self {
-            Self::Large => "pragma page_size = 32768",
-            Self::Small => "pragma page_size = 4096",
+/// Begins the transaction that loads the rows, with the tables, in a database that is empty. Of the indexes, one of large
+/// pages has the early ones, and one of small pages has all.
+pub(super) fn begin_load(connection: &mut Connection, pages: Pages) -> rusqlite::Result<()> {
+    match pages {
+        Pages::Large => {
+            connection.execute_batch("pragma page_size = 32768; begin")?;
+            make_tables(connection)
+        }
+        Pages::Small => {
+            copy_small_tables(connection)?;
+            connection.execute_batch("begin")
         }
     }
 }
 
-/// Begins the transaction that loads the rows, with the tables and the early indexes, in a database that is empty.
-pub(super) fn begin_load(connection: &Connection, pages: Pages) -> rusqlite::Result<()> {
-    connection.execute_batch(pages.pragma())?;
-    connection.execute_batch("begin")?;
+fn make_tables(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLES)?;
     connection.execute_batch(EARLY_INDEXES)
+}
+
+/// Copies the tables from a database that is made once in a process: to make them takes longer than to fill them with
+/// the rows of a small run.
+fn copy_small_tables(connection: &mut Connection) -> rusqlite::Result<()> {
+    static MADE: Mutex<Option<Connection>> = Mutex::new(None);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let empty = match &mut *made {
+        Some(empty) => empty,
+        None => made.insert(small_tables()?),
+    };
+    Backup::new(empty, connection)?.step(-1).map(|_| ())
+}
+
+fn small_tables() -> rusqlite::Result<Connection> {
+    let connection = Connection::open_in_memory()?;
+    connection.execute_batch("pragma page_size = 2048; begin")?;
+    make_tables(&connection)?;
+    for index in LATE_INDEXES {
+        connection.execute_batch(index)?;
+    }
+    connection.execute_batch("commit")?;
+    Ok(connection)
 }
 
 /// The number in the first column of `row`, which is a count.

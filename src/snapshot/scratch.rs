@@ -76,15 +76,6 @@ impl Scratch {
         Connection::open_with_flags(self.address(), READING)
     }
 
-    /// Opens it to change what has been written.
-    #[cfg(test)]
-    pub(super) fn open_to_change(&self) -> rusqlite::Result<Connection> {
-        match self {
-            Self::Memory(_) => Connection::open_with_flags(self.address(), WRITING),
-            Self::File(path) => Connection::open(path),
-        }
-    }
-
     /// The file that it is in.
     pub(super) fn path(&self) -> Option<&Path> {
         match self {

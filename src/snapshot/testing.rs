@@ -131,6 +131,11 @@ pub(super) fn small_account() -> Vec<Record> {
     ]
 }
 
+/// Users enough for a file.
+pub(super) fn many_users() -> Vec<Record> {
+    (0..150).map(|number| Record::Resource(user(&format!("n{number}")))).collect()
+}
+
 pub(super) fn write(scratch: &Path, sync_id: SyncId, records: Vec<Record>) -> Result<Finished, WriteError> {
     let mut writer = SnapshotWriter::create(scratch, TYPES, sync_id, started_at())?;
     writer.write(records)?;

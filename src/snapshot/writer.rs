@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use prost::Message;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 pub use self::error::WriteError;
 use self::grantable::Grantable;
@@ -121,8 +121,8 @@ impl SnapshotWriter {
             Pages::Large => Scratch::in_file(&self.scratch, "snapshot-")
                 .map_err(|source| WriteError::Scratch { path: self.scratch.clone(), source })?,
         };
-        let connection = database.open_empty().map_err(writing("creating the database"))?;
-        schema::begin_load(&connection, pages).map_err(writing("creating the tables"))?;
+        let mut connection = database.open_empty().map_err(writing("creating the database"))?;
+        schema::begin_load(&mut connection, pages).map_err(writing("creating the tables"))?;
         self.type_rows.insert_rest(&connection).map_err(writing("writing the resource types"))?;
         Ok(Load { connection, database })
     }
@@ -245,15 +245,18 @@ impl SnapshotWriter {
     /// When the scratch file cannot be written, or the records do not hold together.
     pub fn finish(mut self, ended_at: Timestamp) -> Result<Finished, WriteError> {
         let Load { connection, database } = self.take_load(Pages::Small)?;
-        for rows in self.tables() {
-            rows.insert_rest(&connection).map_err(writing("writing the last records"))?;
+        for (what, rows) in ["resource", "entitlement", "grant"].into_iter().zip(self.tables()) {
+            rows.insert_rest(&connection).map_err(|source| refused(what, rows, source))?;
         }
         self.write_run(&connection, ended_at).map_err(writing("writing the run"))?;
         let counts = self.counts();
-        connection.execute_batch("commit; begin").map_err(writing("committing the records"))?;
-        integrity::index(&connection)?;
+        // One in memory has had its indexes before its rows.
+        if database.path().is_some() {
+            connection.execute_batch("commit; begin").map_err(writing("committing the records"))?;
+            integrity::index(&connection)?;
+        }
         integrity::check(&connection)?;
-        connection.execute_batch("commit").map_err(writing("committing the indexes"))?;
+        connection.execute_batch("commit").map_err(writing("committing the snapshot"))?;
         let snapshot = Snapshot::written_by(connection, database).map_err(WriteError::Reopen)?;
         Ok(Finished { snapshot, counts })
     }
@@ -312,6 +315,16 @@ impl Finished {
 
 fn writing(doing: &'static str) -> impl Fn(rusqlite::Error) -> WriteError {
     move |source| WriteError::Database { doing, source }
+}
+
+/// Why the last rows of a table were not taken. All rows of a small snapshot are among them.
+fn refused(what: &'static str, rows: &Rows, source: rusqlite::Error) -> WriteError {
+    match rows.repeated_id() {
+        Some(id) if source.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            WriteError::Duplicate { what, id }
+        }
+        _ => writing("writing the last records")(source),
+    }
 }
 
 /// The bytes of the id as text.

@@ -87,8 +87,8 @@ fn something_else_in_the_frame_is_no_database() {
 #[test]
 fn a_run_that_did_not_end_does_not_count() {
     let folder = tempfile::tempdir().unwrap();
-    let finished = testing::write(folder.path(), sync_id(), small_account()).unwrap();
-    let connection = finished.snapshot().database().open_to_change().unwrap();
+    let finished = testing::write(folder.path(), sync_id(), testing::many_users()).unwrap();
+    let connection = Connection::open(finished.snapshot().database().path().unwrap()).unwrap();
     connection.execute("update v1_sync_runs set ended_at = null", []).unwrap();
     drop(connection);
     let path = folder.path().join("out.c1z");

@@ -19,6 +19,11 @@ fn small_account_with(record: Record) -> Vec<Record> {
     records
 }
 
+/// More than is kept in memory.
+fn large_account_with(record: Record) -> Vec<Record> {
+    [small_account_with(record), testing::many_users()].concat()
+}
+
 #[test]
 fn records_are_counted_by_scope() {
     let scratch = tempfile::tempdir().unwrap();
@@ -34,22 +39,25 @@ fn records_are_counted_by_scope() {
 #[test]
 fn the_same_records_give_the_same_bytes_however_they_are_paged() {
     let scratch = tempfile::tempdir().unwrap();
-    let mut records = small_account();
-    records.extend((0..500).map(|id| Record::Resource(user(&format!("more-{id}")))));
-    records.extend((0..500).map(|id| grant("team", "t1", "member", &format!("more-{id}"))));
+    for more in [0, 500] {
+        let mut records = small_account();
+        records.extend((0..more).map(|id| Record::Resource(user(&format!("more-{id}")))));
+        records.extend((0..more).map(|id| grant("team", "t1", "member", &format!("more-{id}"))));
 
-    let mut digests = Vec::new();
-    for page in [1, 7, 100, records.len()] {
-        let mut writer =
-            SnapshotWriter::create(scratch.path(), testing::TYPES, sync_id(), testing::started_at()).unwrap();
-        for page in records.chunks(page) {
-            writer.write(page.to_vec()).unwrap();
+        let mut digests = Vec::new();
+        for page in [1, 7, 100, 10_000] {
+            let mut writer =
+                SnapshotWriter::create(scratch.path(), testing::TYPES, sync_id(), testing::started_at())
+                    .unwrap();
+            for page in records.chunks(page) {
+                writer.write(page.to_vec()).unwrap();
+            }
+            let finished = writer.finish(testing::ended_at()).unwrap();
+            digests.push(finished.pack(&scratch.path().join("out.c1z")).unwrap().digest);
         }
-        let finished = writer.finish(testing::ended_at()).unwrap();
-        digests.push(finished.pack(&scratch.path().join("out.c1z")).unwrap().digest);
+        digests.dedup();
+        assert_eq!(digests.len(), 1);
     }
-    digests.dedup();
-    assert_eq!(digests.len(), 1);
 }
 
 #[test]
@@ -82,7 +90,9 @@ fn an_empty_account_is_a_snapshot_too() {
 
 #[test]
 fn a_resource_that_comes_twice_is_named() {
-    assert_eq!(failure(small_account_with(Record::Resource(user("u2")))), "resource user:u2 came twice");
+    for account in [small_account_with, large_account_with] {
+        assert_eq!(failure(account(Record::Resource(user("u2")))), "resource user:u2 came twice");
+    }
     let again = Record::Resource(organization("o1"));
     assert_eq!(failure(small_account_with(again)), "resource organization:o1 came twice");
 }
@@ -95,8 +105,10 @@ fn an_entitlement_that_comes_twice_is_named() {
 
 #[test]
 fn a_grant_that_comes_twice_is_named() {
-    let again = grant("team", "t1", "member", "u1");
-    assert_eq!(failure(small_account_with(again)), "grant team:t1:member:user:u1 came twice");
+    for account in [small_account_with, large_account_with] {
+        let again = grant("team", "t1", "member", "u1");
+        assert_eq!(failure(account(again)), "grant team:t1:member:user:u1 came twice");
+    }
 }
 
 #[test]
@@ -180,14 +192,10 @@ fn a_resource_of_an_unknown_type_or_without_its_trait_is_named() {
     assert_eq!(failure(vec![Record::Resource(bare)]), "user:u1 lacks the trait of its type, or has another");
 }
 
-/// Users enough for a file.
-fn many_users() -> Vec<Record> {
-    (0..150).map(|number| Record::Resource(user(&format!("n{number}")))).collect()
-}
-
 #[test]
 fn a_scratch_folder_that_is_not_there_is_named() {
-    let error = testing::write(Path::new("/nowhere"), sync_id(), many_users()).unwrap_err().to_string();
+    let error =
+        testing::write(Path::new("/nowhere"), sync_id(), testing::many_users()).unwrap_err().to_string();
     assert!(error.starts_with("creating a scratch file in /nowhere: "), "{error}");
 }
 
@@ -197,7 +205,7 @@ fn few_records_need_no_file_and_many_have_one_until_they_are_dropped() {
     let files = || fs::read_dir(scratch.path()).unwrap().count();
     let small = testing::write(scratch.path(), sync_id(), small_account()).unwrap();
     assert_eq!(files(), 0);
-    let large = testing::write(scratch.path(), sync_id(), many_users()).unwrap();
+    let large = testing::write(scratch.path(), sync_id(), testing::many_users()).unwrap();
     assert_eq!(files(), 1);
     drop((small, large));
     assert_eq!(files(), 0);
@@ -212,7 +220,7 @@ fn what_is_in_memory_is_packed_and_compared_like_what_is_in_a_file() {
     let unpacked = Snapshot::open(&path, scratch.path()).unwrap();
     assert_eq!(unpacked.counts(testing::TYPES).unwrap(), *small.counts());
     assert_eq!(unpacked.digest_of_ids().unwrap(), small.snapshot().digest_of_ids().unwrap());
-    let large = testing::write(scratch.path(), sync_id(), many_users()).unwrap();
+    let large = testing::write(scratch.path(), sync_id(), testing::many_users()).unwrap();
     for (before, after) in [(&unpacked, large.snapshot()), (small.snapshot(), large.snapshot())] {
         let difference = Difference::between(before, after, testing::TYPES).unwrap();
         assert_eq!(difference.changes()["users"], Change { added: 150, removed: 2, changed: 0 });
