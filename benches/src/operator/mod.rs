@@ -13,6 +13,7 @@ mod verdict;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::compare::folder;
 use crate::error::{Error, Result};
 use crate::say;
 use round::Round;
@@ -32,10 +33,14 @@ pub(crate) async fn measure(programs: &Path, numbers: &[usize]) -> Result<()> {
         Err(_) => IDLE,
         Ok(text) => text.parse().map_err(|_| Error::new("BENCH_SECONDS is no number"))?,
     };
+    // None goes before the end: whoever makes files where many have just been deleted pays for that.
+    let mut homes = Vec::new();
     let mut rounds = Vec::new();
     for connectors in numbers {
         let round = Round { connectors: *connectors, idle: Duration::from_secs(idle) };
-        let measured = round.run(programs).await?;
+        let home = folder()?;
+        let measured = round.run(programs, home.path()).await?;
+        homes.push(home);
         say(&format!("{connectors} connectors: done"));
         rounds.push(measured);
         // All of them each time: a long bench that is ended early has shown something.

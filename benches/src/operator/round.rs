@@ -7,7 +7,6 @@ use std::time::{Duration, Instant, SystemTime};
 use testbed::{Asked, AuditLog};
 use tokio::time::sleep;
 
-use crate::compare::folder;
 use crate::error::{Error, Result};
 use crate::measure::Usage;
 use crate::say;
@@ -136,11 +135,12 @@ impl Quiet {
 }
 
 impl Round {
-    pub(super) async fn run(self, programs: &Path) -> Result<Measured> {
+    /// Measures it. What the operator writes is kept in the folder `home`.
+    pub(super) async fn run(self, programs: &Path, home: &Path) -> Result<Measured> {
         let Self { connectors, .. } = self;
         say(&format!("{connectors} connectors: starting a control plane"));
         let load_before = load_average();
-        let (stage, home) = (Stage::start().await?, folder()?);
+        let stage = Stage::start().await?;
         let simulators = Simulators::start(programs, &stage.logs()).await?;
         let client = stage.administrator()?;
         let warming = Load::new(WARMING, &simulators);
@@ -155,8 +155,8 @@ impl Round {
         load.delete(&client).await?;
 
         let mut log = stage.audit_log()?;
-        let ready_empty = self.typical_start(programs, &stage, home.path(), &mut log).await?;
-        let operator = Operator::start(programs, &stage, home.path()).await?;
+        let ready_empty = self.typical_start(programs, &stage, home, &mut log).await?;
+        let operator = Operator::start(programs, &stage, home).await?;
         until_it_leads(&mut log).await?;
         operator.until_it_rests(RESTS_WITHIN).await?;
         let empty = operator.usage()?;
@@ -180,7 +180,7 @@ impl Round {
         simulators.forget()?;
         log.news().map_err(failed)?;
         let begun = Instant::now();
-        let operator = Operator::start(programs, &stage, home.path()).await?;
+        let operator = Operator::start(programs, &stage, home).await?;
         let asked = until_it_leads(&mut log).await?;
         operator.until_it_rests(RESTS_WITHIN).await?;
         let mut restarted = Quiet::since(begun, Duration::ZERO, &operator, &mut log, &simulators)?;
@@ -211,7 +211,7 @@ impl Round {
             ready,
             restarted,
             after_restart,
-            snapshots: size_of(&home.path().join("snapshots")),
+            snapshots: size_of(&home.join("snapshots")),
         })
     }
 
