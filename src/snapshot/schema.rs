@@ -5,6 +5,7 @@
 //! what is missing by name.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -113,7 +114,7 @@ fn copy_small_tables(connection: &mut Connection) -> rusqlite::Result<()> {
         Some(empty) => empty,
         None => made.insert(small_tables()?),
     };
-    Backup::new(empty, connection)?.step(-1).map(|_| ())
+    Backup::new(empty, connection)?.run_to_completion(i32::MAX, Duration::ZERO, None)
 }
 
 fn small_tables() -> rusqlite::Result<Connection> {

@@ -1,8 +1,8 @@
 //! How much the operator asks of the API server, counted by the API server itself: little for a first run, and nothing
 //! is written while nothing is due, nor after a restart.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use connector_operator::api::{ConditionType, PlanetScaleConnector, ScalrConnector};
 use connector_simulator::{
@@ -11,7 +11,7 @@ use connector_simulator::{
 use serde_json::json;
 use testbed::{Asked, AuditLog, ControlPlane};
 
-use crate::operator::{Operator, prepare};
+use crate::operator::{Operator, SOON, prepare};
 use crate::place::Place;
 use crate::rbac::{ACCOUNT, NAMESPACE};
 use crate::upstream::{PLANETSCALE_SECRET, SCALR_SECRET, planetscale_spec, scalr_spec, with};
@@ -70,6 +70,20 @@ async fn latecomers(place: &Place<'_>, scalr: &Scalr, planetscale: &PlanetScale)
     place.until_condition::<PlanetScaleConnector>("later-planetscale", ConditionType::Ready, wanted).await;
 }
 
+/// The API server has answered every watch: whatever it is asked from now on is about single objects. That an operator is
+/// ready says only that everything is listed.
+async fn until_it_watches(log: &mut AuditLog) {
+    let deadline = Instant::now() + SOON;
+    let mut awaited = BTreeSet::from(["planetscaleconnectors", "scalrconnectors", "secrets"]);
+    while !awaited.is_empty() {
+        assert!(Instant::now() < deadline, "it does not watch {awaited:?}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+        for asked in log.news().unwrap().iter().filter(|asked| asked.verb == "watch") {
+            awaited.remove(asked.resource.as_str());
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_first_run_reads_one_secret_writes_two_statuses_and_two_events_and_then_nothing_is_written() {
     let user = format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}");
@@ -83,7 +97,7 @@ async fn a_first_run_reads_one_secret_writes_two_statuses_and_two_events_and_the
     let operator = Operator::start(&control_plane, folder.path()).await;
     let place = Place::on(&control_plane, "identity").await;
     let mut log = control_plane.audit_log().unwrap();
-    log.news().unwrap();
+    until_it_watches(&mut log).await;
 
     connected(&place, &scalr, &planetscale).await;
     // An event comes after the status that it tells of.
