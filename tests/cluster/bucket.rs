@@ -2,7 +2,6 @@
 //! has a control plane of its own, since the operators watch all of one.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use connector_operator::api::{ConditionType, ScalrConnector, Trigger};
 use connector_simulator::{ScalrConfig, ScalrSimulator};
@@ -10,7 +9,8 @@ use tempfile::TempDir;
 use testbed::{ControlPlane, S3Options, S3Server};
 
 use crate::baton::Baton;
-use crate::operator::{Operator, SOON, files_in};
+use crate::leaders::{fall_asleep_in_a_run, until_leads};
+use crate::operator::{Operator, files_in};
 use crate::place::{Place, message};
 use crate::rbac::NAMESPACE;
 use crate::restarts::own_control_plane;
@@ -190,15 +190,7 @@ async fn of_two_operators_on_one_bucket_the_second_goes_on_and_the_first_publish
     place.until_connected::<ScalrConnector>("acme").await;
     let term = bucket.published_in();
 
-    // It sleeps in the middle of a run.
-    scalr.set_latency(Duration::from_millis(500));
-    let asked = scalr.stats().total();
-    place.request::<ScalrConnector>("acme", "before the sleep").await;
-    while scalr.stats().total() == asked {
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    first.signal("STOP");
-    scalr.set_latency(Duration::ZERO);
+    fall_asleep_in_a_run(&first, &place, &scalr).await;
     until_leads(&second).await;
     let read: ScalrConnector = place
         .until("acme", "read by the second", |status| {
@@ -223,12 +215,4 @@ async fn elected(control_plane: &ControlPlane, folder: &Path, name: &str, bucket
         format!("--instance={name}"),
     ];
     Operator::start_in(control_plane, &folder.join(name), &flags, &bucket.environment()).await
-}
-
-async fn until_leads(operator: &Operator) {
-    let deadline = Instant::now() + SOON;
-    while !operator.log().contains("This operator leads") {
-        assert!(Instant::now() < deadline, "it does not lead: {}", operator.log());
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
 }

@@ -60,12 +60,24 @@ fn leads(operator: &Operator) -> bool {
     operator.log().contains("This operator leads")
 }
 
-async fn until_leads(operator: &Operator) {
+pub(crate) async fn until_leads(operator: &Operator) {
     let deadline = Instant::now() + SOON;
     while !leads(operator) {
         assert!(Instant::now() < deadline, "it does not lead: {}", operator.log());
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
+}
+
+/// The process stops in the middle of a run of `acme`, which was asked for.
+pub(crate) async fn fall_asleep_in_a_run(leader: &Operator, place: &Place<'_>, scalr: &ScalrSimulator) {
+    scalr.set_latency(Duration::from_millis(500));
+    let asked = scalr.stats().total();
+    place.request::<ScalrConnector>("acme", "before the sleep").await;
+    while scalr.stats().total() == asked {
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    leader.signal("STOP");
+    scalr.set_latency(Duration::ZERO);
 }
 
 /// In which term the snapshot was published that counts.
@@ -125,15 +137,7 @@ async fn a_leader_that_is_killed_in_mid_run_is_followed_when_its_lease_has_run_o
 async fn a_leader_that_wakes_after_its_lease_has_run_out_writes_nothing() {
     let control_plane = own_control_plane().await;
     let Stage { first, second, place, scalr, folder } = stage(&control_plane).await;
-    // It sleeps in the middle of a run.
-    scalr.set_latency(Duration::from_millis(500));
-    let asked = scalr.stats().total();
-    place.request::<ScalrConnector>("acme", "before the sleep").await;
-    while scalr.stats().total() == asked {
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    first.signal("STOP");
-    scalr.set_latency(Duration::ZERO);
+    fall_asleep_in_a_run(&first, &place, &scalr).await;
     until_leads(&second).await;
     place
         .until::<ScalrConnector>("acme", "read by the second", |status| {
